@@ -1,0 +1,115 @@
+"""What an F0 extractor is: keyword-only construction, ``load``, ``extract``.
+
+A new extractor subclasses :class:`F0Extractor`, sets the class attributes that the
+plan needs, and returns one :class:`~extractors.track.F0Track` per clip. Heavy packages
+are imported inside ``load`` or ``extract``, so that importing the module costs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from .audio import Audio
+from .errors import ConfigError, TrackError, nearest
+from .track import F0Track
+
+
+class F0Extractor(ABC):
+    """Base class of every extractor.
+
+    Class attributes:
+        name: registry name.
+        axes: sweep axes that the constructor accepts, each with the values it knows,
+            or ``None`` where any value of the right type will do. Axes are ``model,
+            decoder, device, precision, batch_size``; other constructor arguments are
+            plain options.
+        decode_axes: constructor arguments that act only behind ``infer``; cells that
+            differ only in them share one inference in the accuracy pass.
+        sample_rate: rate in Hz at which the algorithm works, ``None`` for any.
+        peer: a foreign implementation, measured as it is: its dependence on batch
+            size, order or seed is reported, not held against it.
+        accuracy_only: it reads ready-made answers, so its speed means nothing.
+        extra: name of the optional-dependency group it needs, or ``None``.
+    """
+
+    name: ClassVar[str] = ""
+    axes: ClassVar[Mapping[str, tuple[Any, ...] | None]] = {}
+    decode_axes: ClassVar[tuple[str, ...]] = ()
+    sample_rate: ClassVar[int | None] = None
+    peer: ClassVar[bool] = False
+    accuracy_only: ClassVar[bool] = False
+    extra: ClassVar[str | None] = None
+
+    #: voicing threshold on ``confidence``; ``None`` where voicing is another decision
+    threshold: float | None = None
+    #: where the threshold comes from, one phrase for the table head
+    threshold_source: str = "native"
+
+    def load(self) -> None:  # noqa: B027 - optional hook; many extractors load nothing
+        """Load weights and warm caches; idempotent, timed apart from extraction."""
+
+    @abstractmethod
+    def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
+        """Track every clip; the result must not depend on company or order."""
+
+    def reseed(self, seed: int) -> None:  # noqa: B027 - only random extractors need it
+        """Fix every random source; called before each call, outside the timed region."""
+
+    def weights(self) -> list[str | os.PathLike[str]]:
+        """Files whose content is part of the identity of a result."""
+        return []
+
+    def describe(self) -> dict[str, str]:
+        """Facts for the record, e.g. which stand-in served; not part of the key."""
+        return {}
+
+
+@runtime_checkable
+class TwoStage(Protocol):
+    """Second protocol: inference and decoding apart, clip by clip."""
+
+    def infer(self, clips: Sequence[Audio]) -> Iterator[Any]:
+        """Yield the posteriors of each clip, in order."""
+        ...
+
+    def decode(self, posteriors: Any) -> F0Track:
+        """Turn the posteriors of one clip into a track."""
+        ...
+
+
+def choose(value: str, valid: Sequence[str], what: str) -> str:
+    """Return ``value`` if it is one of ``valid``, else raise with the nearest name."""
+    if value not in valid:
+        raise ConfigError(f"{what}={value}{nearest(str(value), valid)}")
+    return value
+
+
+def check_range(fmin: float, fmax: float) -> None:
+    """Refuse an F0 range that is not ``0 < fmin < fmax``."""
+    if not 0 < fmin < fmax:
+        raise ConfigError(f"fmin={fmin} Hz and fmax={fmax} Hz: need 0 < fmin < fmax")
+
+
+def check_output(tracks: Sequence[F0Track], clips: Sequence[Audio]) -> None:
+    """Hold an extractor's answer against its contract.
+
+    Raises:
+        TrackError: wrong number of tracks, not an :class:`F0Track`, an empty track, or
+            one that does not span its clip (0.1 s of tolerance at either end).
+    """
+    if len(tracks) != len(clips):
+        raise TrackError(f"{len(tracks)} tracks for {len(clips)} clips")
+    for track, clip in zip(tracks, clips, strict=True):
+        if not isinstance(track, F0Track):
+            raise TrackError(f"extract() returned {type(track).__name__}, not F0Track")
+        if len(track) == 0:
+            raise TrackError("the track is empty")
+        first, last = float(track.times[0]), float(track.times[-1])
+        if abs(first) > 0.1 or abs(last - clip.seconds) > 0.1:
+            raise TrackError(
+                f"the track spans {first:.3f}–{last:.3f} s of a clip of "
+                f"{clip.seconds:.3f} s; its frames must cover the whole clip"
+            )

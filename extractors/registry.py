@@ -1,0 +1,91 @@
+"""Names of extractors, resolved lazily: built-in ones and installed plug-ins.
+
+A plug-in registers a class under the entry-point group ``f0bench.extractors``::
+
+    [project.entry-points."f0bench.extractors"]
+    mytracker = "my_package:MyTracker"
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import metadata
+from typing import Any
+
+from .base import F0Extractor
+from .errors import ConfigError, ExtractorError, nearest
+
+GROUP = "f0bench.extractors"
+
+BUILT_IN: Mapping[str, str] = {
+    "crepe": "extractors.crepe:Crepe",
+    "librosa_pyin": "extractors.peers.librosa_pyin:LibrosaPyin",
+    "librosa_yin": "extractors.peers.librosa_yin:LibrosaYin",
+    "torchcrepe": "extractors.peers.torchcrepe:TorchCrepe",
+    "tracks": "extractors.peers.tracks:Tracks",
+    "swiftf0": "extractors.peers.swiftf0:SwiftF0",
+    "praat": "extractors.peers.praat:Praat",
+}
+
+
+@lru_cache(maxsize=1)
+def targets() -> dict[str, str]:
+    """Every known name and where its class lives, ``module:attribute``.
+
+    A plug-in may not take the name of a built-in extractor: results of one name must
+    mean one algorithm.
+    """
+    found = dict(BUILT_IN)
+    for point in metadata.entry_points(group=GROUP):
+        if point.name in BUILT_IN:
+            raise ConfigError(
+                f"plug-in '{point.name}' ({point.value}) takes the name of a built-in "
+                "extractor; register it under another name"
+            )
+        found[point.name] = point.value
+    return found
+
+
+def extractor_class(name: str) -> type[F0Extractor]:
+    """Import and return the class registered as ``name``.
+
+    Raises:
+        ConfigError: unknown name (with the nearest valid one).
+        ExtractorError: the registered module cannot be imported.
+    """
+    known = targets()
+    if name not in known:
+        raise ConfigError(f"unknown extractor '{name}'{nearest(name, known)}")
+    module, _, attribute = known[name].partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ExtractorError(
+            f"extractor '{name}' ({known[name]}) cannot be imported: {error}"
+        ) from error
+    if not (inspect.isclass(found) and issubclass(found, F0Extractor)):
+        raise ExtractorError(f"{known[name]} is not a subclass of F0Extractor")
+    return found
+
+
+def options(cls: type[F0Extractor]) -> dict[str, inspect.Parameter]:
+    """Constructor arguments of an extractor: the keys its configuration may hold."""
+    found = dict(inspect.signature(cls).parameters)
+    return {
+        name: parameter
+        for name, parameter in found.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+
+def build(name: str, params: Mapping[str, Any]) -> F0Extractor:
+    """Construct the extractor ``name``; unknown arguments name the nearest valid one."""
+    cls = extractor_class(name)
+    valid = options(cls)
+    for key in params:
+        if key not in valid:
+            raise ConfigError(f"{name} has no option '{key}'{nearest(key, valid)}")
+    return cls(**params)
