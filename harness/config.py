@@ -1,0 +1,175 @@
+"""The schema of every choice a user can make, as frozen dataclasses.
+
+YAML holds the choices (``conf/``), these classes hold types and defaults, and no
+``DictConfig`` travels beyond :mod:`harness.compose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TaskConfig:
+    """What is asked of every extractor and of the reference alike.
+
+    Attributes:
+        name: registered task.
+        fmin, fmax: F0 range in Hz.
+        hop_s: frame hop in seconds; a rational number of samples.
+        resample: rule that reads an estimate at a reference time: ``f0bench`` (nearest
+            voicing, pitch linear in cents) or ``mir_eval`` (its zero-order hold).
+        agreement: measure agreement with librosa's pYIN besides truth.
+    """
+
+    name: str = "f0"
+    fmin: float = 50.0
+    fmax: float = 1100.0
+    hop_s: float = 0.01
+    resample: str = "f0bench"
+    agreement: bool = True
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """Which recordings, and how their labels are read.
+
+    Attributes:
+        kind: ``synthetic``, ``folder`` or ``manifest``.
+        name: shown in tables and part of a cell's key; the folder's name by default.
+        root: folder of the recordings (``folder``, ``manifest``).
+        manifest: CSV or Parquet table with ``id, audio_path, truth_path, split``
+            and any further column as a tag (``manifest``).
+        audio: glob below ``root`` that finds recordings; every format that
+            libsndfile reads by default.
+        truth: label path of a recording relative to its folder, from ``{stem}``.
+        labels: preset of the column reader (``f0ref, ptdb, mir1k, crepe, csv,
+            mir_eval`` …); the options below override it one by one.
+        columns: what the columns hold, e.g. ``[time, f0]``.
+        unit: ``hz``, ``midi``, ``semitone`` or ``cents``.
+        hop: seconds between label frames where the file has no time column.
+        offset: seconds added to every label time.
+        separator: column separator; ``null`` is any white space or comma.
+        skip: lines to skip at the top.
+        unvoiced: how a label says unvoiced: ``zero``, ``nan``, ``negative`` or
+            ``nonpositive``.
+        gaps: what holes in the label grid mean, ``unlabelled`` or ``unvoiced``; must be
+            stated where there are holes.
+        channel: channel index of multichannel files, or ``mean``.
+        limit: use only the first so many clips (by id).
+        split: use only the clips of this split (``manifest``).
+        tags: ``name: regular expression`` over the clip id; the first group, or the
+            whole match, is the value.
+        seed: seed of the synthetic set.
+        seconds: about how many seconds to synthesise; 60 is one of each kind.
+    """
+
+    kind: str = "synthetic"
+    name: str | None = None
+    root: str | None = None
+    manifest: str | None = None
+    audio: str | None = None
+    truth: str | None = None
+    labels: str | None = None
+    columns: tuple[str, ...] | None = None
+    unit: str | None = None
+    hop: float | None = None
+    offset: float | None = None
+    separator: str | None = None
+    skip: int | None = None
+    unvoiced: str | None = None
+    gaps: str | None = None
+    channel: int | str | None = None
+    limit: int | None = None
+    split: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+    seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class EffortConfig:
+    """How much timing is done; see ``measurement.md`` in the documentation.
+
+    Attributes:
+        name: ``smoke``, ``standard``, ``rigorous`` or ``accuracy``.
+        timed_s: audio seconds of the timed set; ``null`` is every clip.
+        rounds: fresh processes per cell; 0 measures no time at all.
+        warmup_s: seconds of warm-up before timing (at least one pass).
+        min_passes: passes of the timed set at least.
+        min_s: timed seconds at least.
+        noise: stop once IQR/median of the passes is at most this, ``null`` to stop at
+            ``min_passes``.
+        cap_s: seconds after which a round ends (never below 3 passes).
+    """
+
+    name: str = "standard"
+    timed_s: float | None = 60.0
+    rounds: int = 3
+    warmup_s: float = 1.0
+    min_passes: int = 10
+    min_s: float = 2.0
+    noise: float | None = 0.01
+    cap_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a plan is executed: recorded, but not part of a cell's key.
+
+    Attributes:
+        effort: see :class:`EffortConfig`.
+        scenarios: out of ``offline, single_stream, cold``.
+        threads: threads of every worker, ``null`` for all available cores.
+        seed: seed of subset choice, re-seeding and bootstrap.
+        results_dir: where runs are written.
+        gate: name of the gate judged after the run.
+        timeout_s: seconds without a sign of life after which a worker is killed.
+        budget_s: bound of the whole run in seconds; shrinks timed sets.
+        bootstrap: tag whose values are resampled together, e.g. ``speaker``.
+        name: name of the results folder.
+        experiment: the experiment the plan came from.
+        fresh: measure everything again.
+        private: hash clip ids in what is written.
+    """
+
+    effort: EffortConfig = field(default_factory=EffortConfig)
+    scenarios: tuple[str, ...] = ("offline", "single_stream", "cold")
+    threads: int | None = None
+    seed: int = 0
+    results_dir: str = "results"
+    gate: str = "validity"
+    timeout_s: float = 300.0
+    budget_s: float | None = None
+    bootstrap: str | None = None
+    name: str | None = None
+    experiment: str | None = None
+    fresh: bool = False
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One composed configuration: the choices of one point of a sweep.
+
+    Attributes:
+        extractor: registered name.
+        options: options of that extractor's constructor that were stated (YAML or
+            command line); axes that were not stated are absent.
+        axes: the top-level axes that were stated (``model, decoder, device,
+            precision, batch_size``); ``null`` ones are absent.
+        voicing: ``native`` or ``fixed(0.5)``.
+        role: ``candidate``, ``incumbent`` or ``peer``; ``null`` lets the extractor's
+            ``peer`` attribute decide.
+    """
+
+    extractor: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    axes: Mapping[str, Any] = field(default_factory=dict)
+    task: TaskConfig = field(default_factory=TaskConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    settings: Settings = field(default_factory=Settings)
+    voicing: str = "native"
+    role: str | None = None
