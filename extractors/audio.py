@@ -70,9 +70,7 @@ def _checked(samples: ArrayLike) -> NDArray[np.float32]:
     return array
 
 
-def read_audio(
-    path: str | PathLike[str], channel: int | str | None = None
-) -> Audio:
+def read_audio(path: str | PathLike[str], channel: int | str | None = None) -> Audio:
     """Decode a sound file with soundfile.
 
     Args:

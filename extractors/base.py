@@ -33,6 +33,8 @@ class F0Extractor(ABC):
             size, order or seed is reported, not held against it.
         accuracy_only: it reads ready-made answers, so its speed means nothing.
         extra: name of the optional-dependency group it needs, or ``None``.
+        requires: modules that it imports when it is loaded; their import is timed as
+            ``import_s``, and a missing one skips the cell.
     """
 
     name: ClassVar[str] = ""
@@ -42,6 +44,7 @@ class F0Extractor(ABC):
     peer: ClassVar[bool] = False
     accuracy_only: ClassVar[bool] = False
     extra: ClassVar[str | None] = None
+    requires: ClassVar[tuple[str, ...]] = ()
 
     #: voicing threshold on ``confidence``; ``None`` where voicing is another decision
     threshold: float | None = None
@@ -56,7 +59,7 @@ class F0Extractor(ABC):
         """Track every clip; the result must not depend on company or order."""
 
     def reseed(self, seed: int) -> None:  # noqa: B027 - only random extractors need it
-        """Fix every random source; called before each call, outside the timed region."""
+        """Fix every random source; called before each call, never inside a timing."""
 
     def weights(self) -> list[str | os.PathLike[str]]:
         """Files whose content is part of the identity of a result."""

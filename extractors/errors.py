@@ -68,9 +68,7 @@ class MissingExtraError(UnavailableError):
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(
-            f"{package} is not installed; pip install 'f0bench[{extra}]'"
-        )
+        super().__init__(f"{package} is not installed; pip install 'f0bench[{extra}]'")
 
 
 class RecordError(F0BenchError):

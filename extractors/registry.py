@@ -82,7 +82,7 @@ def options(cls: type[F0Extractor]) -> dict[str, inspect.Parameter]:
 
 
 def build(name: str, params: Mapping[str, Any]) -> F0Extractor:
-    """Construct the extractor ``name``; unknown arguments name the nearest valid one."""
+    """Construct the extractor ``name``; an unknown argument names the nearest one."""
     cls = extractor_class(name)
     valid = options(cls)
     for key in params:

