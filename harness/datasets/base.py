@@ -52,6 +52,8 @@ class Clip:
         tags: e.g. ``{"speaker": "rl", "register": "low"}``.
         sources: files that this clip is read from (audio first), for content hashes;
             empty for generated clips.
+        seconds, sr: of the audio where they are known without decoding it, as for
+            generated clips.
     """
 
     id: str
@@ -59,6 +61,8 @@ class Clip:
     truth: Callable[[], Truth | None] = _no_truth
     tags: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    seconds: float | None = None
+    sr: int | None = None
 
 
 class Dataset(Protocol):
