@@ -63,7 +63,7 @@ class Cell:
         params = dict(self.params)
         if "root" in params:  # where ready-made tracks lie is no choice either
             params["root"] = PurePath(str(params["root"])).name
-        return plain(
+        choices: dict[str, Any] = plain(
             {
                 "task": asdict(self.task),
                 "dataset": dataset,
@@ -72,6 +72,7 @@ class Cell:
                 "voicing": self.voicing,
             }
         )
+        return choices
 
 
 def dataset_name(config: DatasetConfig) -> str:

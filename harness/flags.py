@@ -1,0 +1,200 @@
+"""The flags of f0bench, which may stand anywhere on the line, and their commands.
+
+Everything else on the line is a word: the command, ``key=value`` for the composition,
+or the name of a run. A flag that a command does not know is refused.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from extractors.errors import UsageError, nearest
+
+COMMANDS = (
+    "run",
+    "probe",
+    "check",
+    "gate",
+    "report",
+    "compare",
+    "export",
+    "list",
+    "doctor",
+)
+COMPOSING = ("run", "check", "probe")
+READING = ("gate", "report", "compare", "export")
+FORMATS = ("librosa", "mir_eval", "crepe")
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the flags of a command line say.
+
+    Attributes:
+        multirun: allow sweeps.
+        config_dir: folder with further configuration.
+        cfg: print the composed configuration (``job``) and stop.
+        dry_run: show the plan and stop.
+        json: end stdout with one JSON document.
+        fresh: measure everything again.
+        name: name of the results folder.
+        private: hash clip ids in what is written.
+        wide: show every column.
+        by: tags that split a table.
+        format: format of exported tracks.
+        cell: key or label of the cell to export.
+        out: folder to write to.
+        fail_on_regression: exit 1 where a compared value is worse.
+        results_dir: where runs lie, for commands that read them.
+        debug: show tracebacks.
+        help: show help and stop.
+        version: show the version and stop.
+        command_line: the line as typed, quoted for a POSIX shell.
+    """
+
+    multirun: bool = False
+    config_dir: Path | None = None
+    cfg: str | None = None
+    dry_run: bool = False
+    json: bool = False
+    fresh: bool = False
+    name: str | None = None
+    private: bool = False
+    wide: bool = False
+    by: tuple[str, ...] = ()
+    format: str | None = None
+    cell: str | None = None
+    out: Path | None = None
+    fail_on_regression: bool = False
+    results_dir: str = "results"
+    debug: bool = False
+    help: bool = False
+    version: bool = False
+    command_line: str = "f0bench"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How one flag is written, which commands take it, and what help says.
+
+    ``takes`` names the value in help texts; an empty one makes the flag a switch.
+    """
+
+    names: tuple[str, ...]
+    commands: tuple[str, ...]
+    help: str
+    takes: str = ""
+    choices: tuple[str, ...] = ()
+
+    @property
+    def field(self) -> str:
+        """The attribute of :class:`Flags` that the flag sets."""
+        return self.names[-1].removeprefix("--").replace("-", "_")
+
+
+FLAGS = (
+    Flag(("-m", "--multirun"), ("run", "probe"), "allow sweeps: key=a,b"),
+    Flag(
+        ("--config-dir",),
+        (*COMPOSING, "gate", "list"),
+        "folder whose options add to or replace the shipped ones",
+        "DIR",
+    ),
+    Flag(("--cfg",), COMPOSING, "print the composed choices and stop", "job", ("job",)),
+    Flag(("--dry-run",), ("run",), "show cells, merged and skipped ones, and stop"),
+    Flag(
+        ("--json",),
+        (*COMPOSING, "gate", "report", "compare", "list", "doctor"),
+        "end stdout with one JSON document",
+    ),
+    Flag(("--fresh",), ("run",), "measure everything again"),
+    Flag(("--name",), ("run",), "name of the results folder", "NAME"),
+    Flag(("--private",), ("run",), "hash clip ids in what is written"),
+    Flag(("--wide",), ("run", "report", "compare"), "show every column"),
+    Flag(("--by",), ("report",), "split the table by tags", "TAG[,TAG]"),
+    Flag(("--format",), ("export",), "format of the tracks", "FORMAT", FORMATS),
+    Flag(("--cell",), ("export",), "only this cell", "KEY_OR_LABEL"),
+    Flag(("--out",), ("report", "export"), "folder to write to", "DIR"),
+    Flag(
+        ("--fail-on-regression",), ("compare",), "exit 1 where a value is clearly worse"
+    ),
+    Flag(
+        ("--results-dir",),
+        (*READING, "doctor"),
+        "where runs lie; default: results",
+        "DIR",
+    ),
+    Flag(("--debug",), COMMANDS, "show the traceback of an error"),
+    Flag(("-h", "--help"), COMMANDS, "show this help"),
+    Flag(("--version",), (), "show the version"),
+)
+
+
+def parse(argv: Sequence[str]) -> tuple[str | None, Flags, list[str]]:
+    """Split a command line into command, flags and words.
+
+    Returns:
+        The command (``None`` where there is none), its flags, and the other words in
+        order.
+
+    Raises:
+        UsageError: unknown command or flag (with the nearest one), a flag that the
+            command does not take, or a missing or surplus value.
+    """
+    flags, used, words = _scan(list(argv))
+    flags = replace(flags, command_line=shlex.join(["f0bench", *argv]))
+    command = words.pop(0) if words else None
+    if command == "help":
+        return (words[0] if words else None), replace(flags, help=True), []
+    if command is not None and command not in COMMANDS:
+        raise UsageError(f"unknown command '{command}'{nearest(command, COMMANDS)}")
+    for flag in used if command else ():
+        if command not in flag.commands and flag.field != "version":
+            raise UsageError(
+                f"{command} takes no {flag.names[-1]}"
+                f"; it belongs to {', '.join(flag.commands)}"
+            )
+    return command, flags, words
+
+
+def _scan(rest: list[str]) -> tuple[Flags, list[Flag], list[str]]:
+    names = {name: flag for flag in FLAGS for name in flag.names}
+    flags, used, words = Flags(), [], []
+    while rest:
+        text = rest.pop(0)
+        if text == "--":
+            words += rest
+            break
+        if not text.startswith("-") or text == "-":
+            words.append(text)
+            continue
+        name, equals, value = text.partition("=")
+        if name not in names:
+            raise UsageError(f"unknown flag '{name}'{nearest(name, names)}")
+        flag = names[name]
+        given = _value(flag, name, value if equals else None, rest)
+        flags = replace(flags, **{flag.field: given})
+        used.append(flag)
+    return flags, used, words
+
+
+def _value(flag: Flag, name: str, value: str | None, rest: list[str]) -> Any:
+    if not flag.takes:
+        if value is not None:
+            raise UsageError(f"{name} takes no value, but got '{value}'")
+        return True
+    if value is None:
+        value = rest.pop(0) if rest and not rest[0].startswith("-") else ""
+    if not value:
+        raise UsageError(f"{name} needs a value: {name} {flag.takes}")
+    if flag.choices and value not in flag.choices:
+        raise UsageError(f"{name} {value}{nearest(value, flag.choices)}")
+    if flag.field == "by":
+        return tuple(tag for tag in value.split(",") if tag)
+    if flag.field in ("config_dir", "out"):
+        return Path(value).expanduser()
+    return value
