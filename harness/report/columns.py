@@ -1,0 +1,141 @@
+"""Which metrics the tables show, under which heading and in which unit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.metrics.base import Metric, Value
+
+from . import text
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric as a table column.
+
+    Attributes:
+        metric: name of the metric.
+        head: the two lines of the heading; the second holds the unit.
+        scale: factor from the metric's SI unit to the unit shown.
+        digits: decimals, ``None`` for three significant digits.
+        signed: write a plus sign.
+        part: ``value``; ``half_width`` of the interval; ``ratio`` to row 1.
+    """
+
+    metric: str
+    head: tuple[str, str]
+    scale: float = 1.0
+    digits: int | None = 1
+    signed: bool = False
+    part: str = "value"
+
+    def show(self, values: Mapping[str, Value], first: Mapping[str, Value]) -> str:
+        """The cell of a row with ``values``; ``first`` are the values of row 1."""
+        return text.number(
+            self.pick(values, first),
+            scale=self.scale,
+            digits=self.digits,
+            signed=self.signed,
+        )
+
+    def pick(
+        self, values: Mapping[str, Value], first: Mapping[str, Value]
+    ) -> float | None:
+        """The number behind :meth:`show`, in SI units; ``None`` where undefined."""
+        value = values.get(self.metric)
+        if value is None:
+            return None
+        if self.part == "half_width":
+            return _half_width(value)
+        if self.part == "ratio":
+            return _ratio(value, first.get(self.metric))
+        return value.value
+
+
+def _half_width(value: Value) -> float | None:
+    if value.low is None or value.high is None:
+        return None
+    return (value.high - value.low) / 2
+
+
+def _ratio(value: Value, first: Value | None) -> float | None:
+    if first is None or first is value or not first.value or value.value is None:
+        return None
+    return value.value / first.value
+
+
+#: What the accuracy table shows without ``--wide``.
+HEADLINE_ACCURACY = (
+    Column("pitch_f1_50c", ("F1 50c", "%"), 100),
+    Column("pitch_f1_50c", ("95 % CI", "±"), 100, part="half_width"),
+    Column("rpa_50c", ("RPA 50c", "%"), 100),
+    Column("rpa_10c", ("< 10 c", "%"), 100),
+    Column("octave_error_rate", ("octave", "%"), 100),
+    Column("vde", ("VDE", "%"), 100),
+    Column("offset_s", ("offset", "ms"), 1000, signed=True),
+    Column("agreement_rpa_50c", ("same as", "pYIN %"), 100),
+)
+#: What the cost table shows without ``--wide``.
+HEADLINE_COST = (
+    Column("x_realtime", ("speed", "× RT"), digits=None),
+    Column("noise_iqr_ratio", ("noise", "%"), 100),
+    Column("x_realtime", ("vs 1", "ratio"), digits=None, part="ratio"),
+    Column("latency_1s_p50_s", ("1 s clip", "p50 ms"), 1000, digits=None),
+    Column("first_call_s", ("first", "call s"), digits=2),
+    Column("peak_host_bytes", ("host", "GiB"), 2**-30, digits=2),
+    Column("peak_gpu_allocated_bytes", ("GPU", "GiB"), 2**-30, digits=2),
+)
+#: Per-clip tables show the first of these that has a value anywhere.
+CLIP_METRICS = ("pitch_f1_50c", "rpa_50c", "agreement_rpa_50c")
+_OTHER_TASK_COLUMNS = 8
+
+
+def accuracy_columns(
+    metrics: Iterable[Metric], present: Collection[str], wide: bool
+) -> list[Column]:
+    """Columns of the accuracy table.
+
+    Args:
+        metrics: what the tasks of the rows score, in their order.
+        present: names that have a value in at least one row.
+        wide: show every metric with a value instead of the headline.
+    """
+    scored = list(metrics)
+    if wide:
+        return [generic(m) for m in scored if m.name in present]
+    names = {m.name for m in scored}
+    if not any(c.metric in names for c in HEADLINE_ACCURACY):  # another kind of task
+        return [generic(m) for m in scored[:_OTHER_TASK_COLUMNS]]
+    return list(HEADLINE_ACCURACY)
+
+
+def cost_columns(
+    metrics: Iterable[Metric], present: Collection[str], wide: bool
+) -> list[Column]:
+    """Columns of the cost table; arguments as for :func:`accuracy_columns`."""
+    if wide:
+        return [generic(m) for m in metrics if m.name in present]
+    return list(HEADLINE_COST)
+
+
+def generic(metric: Metric) -> Column:
+    """A column for any metric, headed by its name and the unit shown."""
+    scale, digits, unit = _shown(metric)
+    signed = metric.direction == "zero"
+    return Column(metric.name, (metric.name, unit), scale, digits, signed)
+
+
+def _shown(metric: Metric) -> tuple[float, int | None, str]:
+    """Scale, decimals and unit for one of the units of :class:`Metric`."""
+    if metric.unit == "1" and metric.name != "rtf":
+        return 100.0, 1, "%"
+    if metric.unit == "bytes":
+        return 2**-30, 2, "GiB"
+    if metric.unit == "s" and metric.name.startswith(("latency", "offset", "drift")):
+        return 1000.0, None, "ms"
+    if metric.unit == "clips":
+        return 1.0, 0, metric.unit
+    if metric.unit == "x":
+        return 1.0, None, "× RT" if "realtime" in metric.name else "×"
+    return 1.0, 1 if metric.unit == "cents" else None, metric.unit

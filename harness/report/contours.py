@@ -1,0 +1,88 @@
+"""F0 contours of the worst clips over their references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .clips import ClipScores
+from .figures import Figure, contour, curve, line, row_name
+from .table import Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from harness.records import Run
+
+CLIPS = 10
+#: More rows than this in one contour cannot be told apart.
+ROWS = 6
+#: Seconds of a clip that are drawn.
+SPAN_S = 30.0
+_REFERENCES = {
+    "truth": {"color": "rgba(128,128,128,0.55)", "width": 7},
+    "pyin": {"color": "rgba(128,128,128,0.9)", "width": 1.2, "dash": "dot"},
+}
+
+
+def worst_contours(
+    runs: Sequence[Run], rows: Sequence[Row], clips: Sequence[ClipScores]
+) -> list[tuple[ClipScores, Figure]]:
+    """A figure for each of the first ten of ``clips`` that has stored outputs.
+
+    Args:
+        runs: where the references are.
+        rows: rows of the report; the first six that scored the clip are drawn.
+        clips: worst first; those without a score are left out.
+    """
+    worst = [clip for clip in clips if clip.mean is not None][:CLIPS]
+    if not worst:
+        return []
+    ids = [clip.clip_id for clip in worst]
+    references = [run.references(ids) for run in runs]
+    tracks = {i: row.record.tracks(ids) for i, row in _drawn(rows)}
+    found = []
+    for clip in worst:
+        curves = _reference_curves(references, clip.clip_id)
+        curves += [
+            trace
+            for index, row in _drawn(rows)
+            if row.record.data["data"]["name"] == clip.dataset
+            for trace in _curves(tracks[index], clip.clip_id, index, row)
+        ]
+        if curves:
+            found.append((clip, contour(curves)))
+    return found
+
+
+def _drawn(rows: Sequence[Row]) -> list[tuple[int, Row]]:
+    return [(i, row) for i, row in enumerate(rows) if not row.failed][:ROWS]
+
+
+def _curves(
+    tracks: pd.DataFrame, clip_id: str, index: int, row: Row
+) -> list[dict[str, Any]]:
+    if tracks.empty or not {"f0_hz", "time_s", "voiced"} <= set(tracks.columns):
+        return []
+    frames = _of_clip(tracks, clip_id)
+    return [curve(frames, row_name(index, row), line(index))] if len(frames) else []
+
+
+def _of_clip(frames: pd.DataFrame, clip_id: str) -> pd.DataFrame:
+    mine = frames[frames["clip_id"] == clip_id]
+    return mine[mine["time_s"] <= SPAN_S].sort_values("time_s")
+
+
+def _reference_curves(
+    references: Sequence[pd.DataFrame], clip_id: str
+) -> list[dict[str, Any]]:
+    found = []
+    for source, style in _REFERENCES.items():
+        for table in references:
+            if table.empty:
+                continue
+            frames = _of_clip(table[table["source"] == source], clip_id)
+            if len(frames):
+                found.append(curve(frames, source, style))
+                break  # runs on the same data hold the same reference
+    return found

@@ -1,0 +1,279 @@
+"""A report before it has a form: head, tables, notes, what was left out, the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.metrics.base import Metric, Value
+
+from . import text
+from .privacy import Scrubber
+from .table import Row, Table, TableRow, result_tables
+
+if TYPE_CHECKING:
+    from harness.records import Record, Run
+
+#: Between the parts of one line of the head.
+SPACE = "    "
+Summaries = Mapping[str, Mapping[str, Value]]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A run and the metric values of its cells, by key."""
+
+    run: Run
+    summaries: Summaries
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything that the terminal and Markdown show, as text.
+
+    Attributes:
+        title: name of the run, or of the runs.
+        head: lines of the head, each a word and a text.
+        tables: see :func:`harness.report.table.result_tables`.
+        left_out: one line per reason: skipped, merged and dropped.
+        gate: verdict line first, then rules that did not pass; empty without a gate.
+        verdict: verdict of the gate, empty without one.
+    """
+
+    title: str
+    head: tuple[tuple[str, str], ...]
+    tables: tuple[Table, ...]
+    left_out: tuple[str, ...] = ()
+    gate: tuple[str, ...] = ()
+    verdict: str = ""
+    rows: tuple[Row, ...] = field(default=(), compare=False)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """The head below a title that names the run already."""
+        return tuple(
+            ("cells" if word == self.title else word, line.replace(SPACE, " · "))
+            for word, line in self.head
+        )
+
+
+def build_page(
+    sources: Sequence[Source],
+    gate: Any = None,
+    *,
+    wide: bool = False,
+    by: Sequence[str] = (),
+) -> Page:
+    """Lay out one run, or several runs as one table.
+
+    Args:
+        sources: at least one run.
+        gate: verdicts on a single run: content of ``gate.json``, or a gate's result.
+        wide: show every metric.
+        by: tags that split the accuracy table.
+
+    Raises:
+        UsageError: no clip carries a tag of ``by``.
+    """
+    from .split import split_table
+
+    rows = [row for source in sources for row in rows_of(source, len(sources) > 1)]
+    scored, cost = metrics_of(rows)
+    tables = result_tables(rows, scored, cost, wide)
+    if by:
+        tables[0] = split_table(rows, scored, tuple(by), wide)
+    runs = [source.run for source in sources]
+    page = Page(
+        " + ".join(run.name for run in runs),
+        tuple(line for run in runs for line in head_of(run)),
+        tuple(tables),
+        tuple(text.unique(line for run in runs for line in left_out(run))),
+        gate_lines(gate_data(gate)),
+        str(gate_data(gate).get("verdict", "")),
+        tuple(rows),
+    )
+    return scrubbed(page, Scrubber(*runs))
+
+
+def scrubbed(page: Page, scrub: Scrubber) -> Page:
+    """The page without absolute paths of the user's data."""
+    clean = scrub.text
+    return Page(
+        page.title,
+        tuple((word, clean(line)) for word, line in page.head),
+        tuple(_scrubbed_table(table, clean) for table in page.tables),
+        tuple(map(clean, page.left_out)),
+        tuple(map(clean, page.gate)),
+        page.verdict,
+        page.rows,
+    )
+
+
+def _scrubbed_table(table: Table, clean: Any) -> Table:
+    rows = tuple(
+        TableRow(tuple(map(clean, row.cells)), clean(row.message)) for row in table.rows
+    )
+    return Table(table.title, table.columns, rows, tuple(map(clean, table.notes)))
+
+
+def metrics_of(rows: Iterable[Row]) -> tuple[list[Metric], list[Metric]]:
+    """Metrics that the tasks of ``rows`` score, and metrics of cost."""
+    from harness.metrics.cost import COST
+    from harness.tasks import task_metrics
+
+    names = text.unique(row.record.data["cell"]["task"]["name"] for row in rows)
+    scored = {m.name: m for name in names for m in task_metrics(name)}
+    return list(scored.values()), [m for m in COST if m.name not in scored]
+
+
+def rows_of(source: Source, labelled: bool = False) -> list[Row]:
+    """Rows of a run in the order of the request; ``labelled`` names the run too."""
+    run = source.run
+    settings = [setting_text(r.data["cell"]["task"]) for r in run.records]
+    places = [str(r.data["data"]["name"]) for r in run.records]
+    prefix = f"{run.name}: " if labelled else ""
+    found = []
+    for record, setting, place in zip(run.records, settings, places, strict=True):
+        context = [place] if len(set(places)) > 1 else []
+        context += [setting] if len(set(settings)) > 1 else []
+        values = source.summaries.get(record.key, {})
+        where = ", ".join(context)
+        label = prefix + record.label
+        found.append(Row(record, values, label, where, hardware_of(run), _groups(run)))
+    return found
+
+
+def _groups(run: Run) -> str:
+    return str(run.plan.get("settings", {}).get("bootstrap") or "")
+
+
+def hardware_of(run: Run) -> str:
+    """What must be equal before two speeds are compared."""
+    machine = run.plan.get("machine", {})
+    threads = run.plan.get("settings", {}).get("threads")
+    parts = [machine.get(name) for name in ("cpu", "cores", "gpu")]
+    return " | ".join(str(part) for part in [*parts, threads])
+
+
+def head_of(run: Run) -> list[tuple[str, str]]:
+    """Lines of the head of one run: constants once, above the tables."""
+    plan = run.plan
+    parts = [_counts(run), text.duration(plan.get("wall_s"))]
+    lines = [(run.name, SPACE.join([*parts, _machine(plan.get("machine", {}))]))]
+    lines += [("data", _data(group["dataset"])) for group in plan.get("groups", ())]
+    tasks = text.unique(setting_text(g["task"]) for g in plan.get("groups", ()))
+    lines.append(("setting", "; ".join(tasks) + _effort(plan.get("settings", {}))))
+    voicing = text.unique(_voicing(r) for r in run.records if r.data.get("voicing"))
+    lines += [("voicing", "; ".join(voicing))] if voicing else []
+    clean = [(word, text.plain(line)) for word, line in lines]
+    return list(dict.fromkeys(clean))
+
+
+def _counts(run: Run) -> str:
+    status = [record.status for record in run.records]
+    total = len(run.plan["cells"])
+    words = [("measured", status.count("ok")), ("partial", status.count("partial"))]
+    words += [("failed", status.count("error")), ("missing", total - len(status))]
+    words.append(
+        ("skipped", status.count("skipped") + len(run.plan.get("skipped", ())))
+    )
+    parts = [f"{count} {word}" for word, count in words if count]
+    return f"{text.plural(total, 'cell')}: {', '.join(parts) or 'none measured'}"
+
+
+def _machine(machine: Mapping[str, Any]) -> str:
+    cores = machine.get("cores")
+    parts = [text.plural(cores, "core")] if isinstance(cores, int) else []
+    parts += [str(machine["cpu"])] if machine.get("cpu") else []
+    return ", ".join([*parts, str(machine.get("gpu") or "no GPU")])
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    clips = text.plural(int(data["clips"]), "clip")
+    parts = [clips, text.duration(data.get("seconds"))]
+    truth = str(data.get("truth") or "no truth")
+    parts.append("exact truth" if truth == "exact" else truth)
+    scored = data.get("seconds_scored")
+    if scored is not None and scored < 0.995 * (data.get("seconds") or 0.0):
+        parts.append(f"{text.duration(scored)} of it scored")
+    return f"{data['name']}: {', '.join(parts)}"
+
+
+def setting_text(task: Mapping[str, Any]) -> str:
+    """``f0 50–1100 Hz, hop 10 ms``, and the reading rule where it is not the usual."""
+    parts = [str(task["name"])]
+    if task.get("fmin") is not None and task.get("fmax") is not None:
+        parts[0] += f" {task['fmin']:g}–{task['fmax']:g} Hz"
+    if task.get("hop_s") is not None:
+        parts.append(f"hop {task['hop_s'] * 1000:g} ms")
+    if task.get("resample", "f0bench") != "f0bench":
+        parts.append(f"estimates read by the rule of {task['resample']}")
+    return ", ".join(parts)
+
+
+def _effort(settings: Mapping[str, Any]) -> str:
+    effort = settings.get("effort") or {}
+    found = f", effort {effort.get('name', 'unknown')}"
+    if settings.get("threads"):
+        found += f", {text.plural(settings['threads'], 'thread')}"
+    if settings.get("bootstrap"):
+        found += f", intervals over {settings['bootstrap']}s"
+    return found
+
+
+def _voicing(record: Record) -> str:
+    voicing = record.data["voicing"]
+    threshold, source = voicing.get("threshold"), str(voicing.get("source", ""))
+    # The source may name the number already, as in "default 0.5".
+    stated = threshold is None or f"{threshold:g}" in source.split()
+    parts = [] if stated else [f"{threshold:.2f}"]
+    return " ".join([str(record.data["cell"]["extractor"]), *parts, source]).strip()
+
+
+def left_out(run: Run) -> list[str]:
+    """What was asked for and is not in the tables, with the reason."""
+    skipped: dict[str, list[str]] = {}
+    for cell in run.plan.get("skipped", ()):
+        skipped.setdefault(str(cell["reason"]), []).append(str(cell["label"]))
+    lines = [f"skipped  {', '.join(who)}: {why}" for why, who in skipped.items()]
+    lines += [f"merged  {line}" for line in run.plan.get("merged", ())]
+    for group in run.plan.get("groups", ()):
+        lines += [
+            f"dropped  {group['dataset']['name']}: {clip['clip_id']}: {clip['error']}"
+            for clip in group["dataset"].get("dropped", ())
+        ]
+    measured = {record.key for record in run.records}
+    lines += [
+        f"missing  {cell['label']}: not measured yet; the same command continues"
+        for cell in run.plan["cells"]
+        if cell["key"] not in measured
+    ]
+    lines += [f"note  {line}" for line in run.plan.get("notes", ())]
+    return text.unique(text.plain(line) for line in lines)
+
+
+def gate_data(gate: Any) -> Mapping[str, Any]:
+    """A gate's result as plain data, from ``gate.json`` or from the result itself."""
+    if gate is None:
+        return {}
+    if isinstance(gate, Mapping):
+        return gate
+    convert = getattr(gate, "as_dict", None)
+    found: Mapping[str, Any] = convert() if convert else asdict(gate)
+    return found
+
+
+def gate_lines(gate: Mapping[str, Any]) -> tuple[str, ...]:
+    """One line with the verdict, one per rule that did not pass."""
+    if not gate:
+        return ()
+    name = gate.get("gate") or gate.get("name") or ""
+    lines = [f"Gate {name}".strip()]
+    lines += [f"{gate['verdict']}  {gate['reason']}"] if gate.get("reason") else []
+    for rule in gate.get("rules", ()):
+        if rule.get("verdict") not in {"pass", "improved", "not applicable"}:
+            what = f"{rule.get('id')}  {rule.get('label', '')}".strip()
+            blocking = "" if rule.get("blocking", True) else " (does not block)"
+            lines.append(f"{rule['verdict']}  {what}: {rule.get('reason')}{blocking}")
+    return tuple(text.plain(line) for line in lines)
