@@ -1,0 +1,290 @@
+"""What a rule says of a cell, what all rules say of a run, and how that is shown.
+
+The seven verdicts: ``pass``; ``fail``; ``improved`` (beyond the margin on the good
+side); ``inconclusive`` (the interval straddles the bound); ``incomparable``;
+``missing`` (the metric or the cell is not there); ``not applicable`` (what the rule
+requires does not hold here).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .gate_rules import Bound
+from .metrics.base import Value
+
+PASS, FAIL, IMPROVED = "pass", "fail", "improved"
+INCONCLUSIVE, INCOMPARABLE = "inconclusive", "incomparable"
+MISSING, NOT_APPLICABLE = "missing", "not applicable"
+INCOMPLETE = "incomplete"
+VERDICTS = (
+    *(PASS, IMPROVED, FAIL, INCONCLUSIVE, INCOMPARABLE, MISSING, NOT_APPLICABLE),
+)
+QUIET = (PASS, IMPROVED, NOT_APPLICABLE)
+
+
+@dataclass(frozen=True)
+class RuleVerdict:
+    """One rule, judged on one cell.
+
+    Attributes:
+        id: the rule.
+        key, label: the cell, empty where no cell was found.
+        metric: metric or state that was judged.
+        unit: unit of ``observed``: the metric's, or ``x`` for a ratio.
+        bound: text of the bound.
+        observed: the value, difference, ratio or state that was judged.
+        low, high: its interval.
+        n: what it rests on: clips, passes or frames.
+        verdict: one of :data:`VERDICTS`.
+        reason: one sentence.
+        blocking: a failure fails the gate.
+        incomplete: missing because an input was not given; makes the run incomplete
+            instead of failed.
+    """
+
+    id: str
+    key: str
+    label: str
+    metric: str
+    unit: str
+    bound: str
+    observed: float | str | None
+    low: float | None
+    high: float | None
+    n: int
+    verdict: str
+    reason: str
+    blocking: bool
+    incomplete: bool = False
+
+    @property
+    def fails(self) -> bool:
+        """Whether this alone fails the gate."""
+        bad = self.verdict == FAIL or (self.verdict == MISSING and not self.incomplete)
+        return self.blocking and bad
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether a blocking rule could not decide."""
+        return self.blocking and self.verdict in (INCONCLUSIVE, INCOMPARABLE)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What a gate says of a run.
+
+    Attributes:
+        gate: its name.
+        rules: every rule on every cell that it selects, in the order of the gate.
+        verdict: ``pass``, ``fail``, ``incomplete`` or ``inconclusive``.
+        exit_code: 0, 1, 3 or 4.
+        reason: why the run is incomplete, else empty.
+    """
+
+    gate: str
+    rules: tuple[RuleVerdict, ...]
+    verdict: str
+    exit_code: int
+    reason: str = ""
+
+    def counts(self) -> dict[str, int]:
+        """How often each verdict occurs, without those that do not."""
+        found = {name: 0 for name in VERDICTS}
+        for rule in self.rules:
+            found[rule.verdict] += 1
+        return {name: n for name, n in found.items() if n}
+
+
+def conclude(
+    gate: str, rules: Sequence[RuleVerdict], incomplete: str, block_doubt: bool
+) -> GateResult:
+    """Verdict and exit code: the first that holds of 1, 4, 3, 0.
+
+    Args:
+        gate: its name.
+        rules: the verdicts.
+        incomplete: why the run is incomplete, empty if it is complete.
+        block_doubt: an undecided blocking rule ends with 3.
+    """
+    lacking = [rule for rule in rules if rule.blocking and rule.incomplete]
+    reason = incomplete or (lacking[0].reason if lacking else "")
+    doubt = any(rule.doubtful for rule in rules)
+    if any(rule.fails for rule in rules):
+        return GateResult(gate, tuple(rules), FAIL, 1, reason)
+    if reason:
+        return GateResult(gate, tuple(rules), INCOMPLETE, 4, reason)
+    if doubt:
+        return GateResult(gate, tuple(rules), INCONCLUSIVE, 3 if block_doubt else 0)
+    return GateResult(gate, tuple(rules), PASS, 0)
+
+
+def judge_absolute(bound: Bound, value: Value, confident: bool) -> tuple[str, str]:
+    """Verdict and reason of an absolute bound.
+
+    Args:
+        bound: of kind ``abs``.
+        value: a value that is not ``None``.
+        confident: a point beyond the bound fails only where the whole interval lies
+            beyond it, and is inconclusive otherwise.
+    """
+    point = value.value
+    assert point is not None  # the caller turns None into 'missing'
+    word, reason = _point(bound, abs(point) if bound.magnitude else point)
+    if not confident or word == PASS:
+        return word, reason
+    if value.low is None or value.high is None:
+        return INCONCLUSIVE, f"no interval: {value.reason or f'n = {value.n}'}"
+    low, high = _magnitudes(value.low, value.high, bound.magnitude)
+    return _interval(bound, low, high)
+
+
+def judge_ratio(bound: Bound, value: Value) -> tuple[str, str]:
+    """Verdict and reason of a ratio, by its interval, or by its point without one."""
+    assert value.value is not None
+    if value.low is None or value.high is None:
+        verdict, _ = _point(bound, value.value)
+        return verdict, f"point estimate, {value.reason or 'no interval'}"
+    return _interval(bound, value.low, value.high)
+
+
+def judge_margin(bound: Bound, direction: str, value: Value) -> tuple[str, str]:
+    """Verdict and reason of a difference to another cell.
+
+    ``fail`` where the whole interval lies beyond the margin on the bad side,
+    ``improved`` where it lies beyond it on the good side, ``inconclusive`` where it
+    straddles the bound or cannot be given.
+    """
+    if value.low is None or value.high is None:
+        return INCONCLUSIVE, f"no interval: {value.reason or f'n = {value.n}'}"
+    low, high = value.low, value.high
+    if direction == "lower":
+        low, high = -high, -low
+    verdict, reason = _interval(bound, low, high)
+    if verdict == PASS and low > abs(bound.limit):
+        return IMPROVED, "the whole interval is better by more than the margin"
+    return verdict, reason
+
+
+def _point(bound: Bound, point: float) -> tuple[str, str]:
+    if _holds(bound, point):
+        return PASS, "within the bound"
+    return FAIL, "beyond the bound"
+
+
+def _interval(bound: Bound, low: float, high: float) -> tuple[str, str]:
+    ends = (_holds(bound, low), _holds(bound, high))
+    if all(ends):
+        return PASS, "the whole interval is within the bound"
+    inside = bound.op == "==" and low < bound.limit < high
+    if any(ends) or inside:
+        return INCONCLUSIVE, "the interval straddles the bound"
+    return FAIL, "the whole interval is beyond the bound"
+
+
+def _magnitudes(low: float, high: float, magnitude: bool) -> tuple[float, float]:
+    if not magnitude:
+        return low, high
+    ends = sorted((abs(low), abs(high)))
+    return (0.0 if low <= 0.0 <= high else ends[0]), ends[1]
+
+
+def _holds(bound: Bound, value: float) -> bool:
+    limit = bound.limit
+    return {
+        "<": value < limit,
+        "<=": value <= limit,
+        ">": value > limit,
+        ">=": value >= limit,
+        "==": value == limit,
+    }[bound.op]
+
+
+def as_dict(result: GateResult) -> dict[str, Any]:
+    """``gate.json``: plain, strict JSON."""
+    return {
+        "schema": 1,
+        "gate": result.gate,
+        "verdict": result.verdict,
+        "exit_code": result.exit_code,
+        "reason": result.reason,
+        "counts": result.counts(),
+        "rules": [_rule_dict(rule) for rule in result.rules],
+    }
+
+
+def _rule_dict(rule: RuleVerdict) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "key": rule.key,
+        "label": rule.label,
+        "metric": rule.metric,
+        "unit": rule.unit,
+        "bound": rule.bound,
+        "observed": rule.observed,
+        "low": rule.low,
+        "high": rule.high,
+        "n": rule.n,
+        "verdict": rule.verdict,
+        "reason": rule.reason,
+        "blocking": rule.blocking,
+    }
+
+
+def render(result: GateResult, full: bool = False) -> str:
+    """The gate as text: one line, then the rules worth reading.
+
+    Args:
+        result: what :func:`harness.gate.judge` returned.
+        full: every rule; otherwise those that did not pass.
+    """
+    lines = [headline(result)]
+    shown = [r for r in result.rules if full or r.verdict not in QUIET]
+    return "\n".join([*lines, *(line(rule) for rule in shown)])
+
+
+def headline(result: GateResult) -> str:
+    """``Gate validity  pass  (6 pass, 2 not applicable)``, with a reason if any."""
+    counts = ", ".join(f"{n} {name}" for name, n in result.counts().items())
+    text = f"Gate {result.gate}  {result.verdict}  ({counts or 'no rule applied'})"
+    return f"{text}: {result.reason}" if result.reason else text
+
+
+def line(rule: RuleVerdict) -> str:
+    """One rule with bound, observed value, interval, n, verdict and reason."""
+    where = f"  {rule.label}" if rule.label else ""
+    advisory = "" if rule.blocking else "  (does not block)"
+    return (
+        f"  {rule.verdict:<14}  {rule.id}{where}: {rule.metric} {_observed(rule)}"
+        f", bound {rule.bound}; {rule.reason}{advisory}"
+    )
+
+
+def _observed(rule: RuleVerdict) -> str:
+    if rule.observed is None:
+        return "–"
+    if isinstance(rule.observed, str):
+        return rule.observed
+    text = number(rule.observed, rule.unit)
+    if rule.low is not None and rule.high is not None:
+        low, high = number(rule.low, rule.unit), number(rule.high, rule.unit)
+        text += f" [{low}, {high}]"
+    return f"{text} (n = {rule.n})" if rule.n else text
+
+
+#: How a unit is shown: factor and text.
+_SHOWN: Mapping[str, tuple[float, str]] = {
+    "1": (100.0, " %"),
+    "s": (1e3, " ms"),
+    "s/min": (1e3, " ms/min"),
+    "bytes": (2.0**-20, " MiB"),
+    "x": (1.0, "×"),
+}
+
+
+def number(value: float, unit: str) -> str:
+    """A number in the unit that people read: ``1.23 ms``, ``93.4 %``, ``512 MiB``."""
+    factor, text = _SHOWN.get(unit, (1.0, f" {unit}"))
+    return f"{factor * value:.4g}{text}"
