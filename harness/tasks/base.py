@@ -1,8 +1,9 @@
 """What is benchmarked: the interface between the harness and one kind of work.
 
 A task consists of five functions: ``inputs``, ``reference``, ``run``, ``score`` and
-``metrics``; three more say how its outputs are stored, compared and built. Everything
-else in the harness knows only columns, directions and units.
+``metrics``. Around them it says how its systems are built, how outputs are stored and
+compared, and which peer, if any, gives a second reference. Everything else in the
+harness knows only columns, directions and units.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from extractors.audio import Audio
-from harness.datasets.base import Clip, Dataset, Truth
+from harness.datasets.base import Clip, Dataset
 from harness.metrics.base import Metric
 
 
@@ -22,7 +23,7 @@ class Item:
 
     id: str
     audio: Audio
-    truth: Truth | None
+    truth: Any = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -32,7 +33,7 @@ class Item:
 
 
 class Task(Protocol):
-    """One kind of work that systems are compared at."""
+    """One kind of work that systems are compared at; built from a ``TaskConfig``."""
 
     name: str
     metrics: Sequence[Metric]
@@ -49,16 +50,50 @@ class Task(Protocol):
         """Give ``items`` to ``system`` in one call; one checked output per item."""
         ...
 
-    def score(self, item: Item, output: Any) -> dict[str, float]:
-        """Additive count columns of one output; ``output=None`` means missed."""
+    def score(self, item: Item, output: Any, peer: Any = None) -> dict[str, float]:
+        """Additive count columns of one output.
+
+        Args:
+            item: the clip with its truth.
+            output: what the system returned, ``None`` for a missed clip.
+            peer: output of the reference peer for this clip, ``None`` without one.
+        """
+        ...
+
+    def peer(self) -> tuple[str, Mapping[str, Any]] | None:
+        """Registered extractor and options that give the second reference."""
+        ...
+
+    def build(self, name: str, params: Mapping[str, Any]) -> Any:
+        """Construct the system registered as ``name``, not yet loaded."""
+        ...
+
+    def probe(
+        self, name: str, params: Mapping[str, Any], *, seed: int, quick: bool
+    ) -> dict[str, Any]:
+        """Measure the behaviour of a system on signals of this task's own.
+
+        ``quick`` asks for half the audio: what a run needs to judge validity.
+        """
         ...
 
     def columns(self, output: Any) -> dict[str, Any]:
-        """The output as equally long arrays, for ``tracks.parquet``."""
+        """An output as equally long arrays: the columns of ``tracks.parquet``."""
+        ...
+
+    def restore(self, columns: Mapping[str, Any]) -> Any:
+        """An output from its stored columns; the inverse of :meth:`columns`."""
+        ...
+
+    def truth_columns(self, truth: Any) -> dict[str, Any]:
+        """A truth as equally long arrays, comparable with those of an output."""
         ...
 
     def difference(self, first: Any, second: Any) -> dict[str, float]:
-        """How two outputs for one item differ: additive columns ``frames`` and
-        ``moved`` (frames that changed audibly), and ``identical`` (1.0 byte for byte).
+        """How two outputs for one item differ.
+
+        Returns:
+            ``frames``, ``moved`` (frames that changed beyond what the task tolerates)
+            and ``identical`` (1.0 where the outputs are equal bit for bit).
         """
         ...

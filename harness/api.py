@@ -1,0 +1,190 @@
+"""Running a plan: the command ``run`` and, from Python, :func:`run_cell`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from extractors.base import F0Extractor
+from extractors.errors import ConfigError
+
+from .cell import Cell, plain
+from .compose import Request
+from .config import DatasetConfig, EffortConfig, RunConfig, Settings, TaskConfig
+from .console import progress_reporter
+from .data import Data, load_data
+from .environment import inventory, library_versions, machine
+from .execute import Execution, Work, data_key, utc_now
+from .launching import Reporter
+from .metrics.base import Value
+from .plan import Plan, build
+from .records import SCHEMA, Record, Run, load_run, locked, point_latest, write_json
+from .summary import summarise, summarise_run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What :func:`run_cell` returns.
+
+    Attributes:
+        record: everything that was stored about the cell.
+        metrics: metric name → :class:`~harness.metrics.base.Value`.
+    """
+
+    record: Record
+    metrics: dict[str, Value]
+
+    def __repr__(self) -> str:
+        shown = {
+            name: round(value.value, 4)
+            for name, value in self.metrics.items()
+            if value.value is not None and name in ("pitch_f1_50c", "rpa_50c")
+        }
+        return f"Result({self.record.label!r}, {self.record.status}, {shown})"
+
+
+def run_cell(
+    extractor: str | type[F0Extractor],
+    *,
+    options: Mapping[str, Any] | None = None,
+    dataset: DatasetConfig | str = "synthetic",
+    task: TaskConfig | None = None,
+    effort: EffortConfig | None = None,
+    results_dir: str | Path = "results",
+    name: str | None = None,
+    **axes: Any,
+) -> Result:
+    """Measure one extractor and return its record and metrics.
+
+    Args:
+        extractor: a registered name, or a class that is registered as a plug-in.
+        options: options of its constructor, e.g. ``{"threshold": 0.4}``.
+        dataset: a :class:`DatasetConfig`, or ``"synthetic"``.
+        task: range, hop and reading rule; the defaults of :class:`TaskConfig`.
+        effort: how much is timed; accuracy only by default.
+        results_dir: where the run is written.
+        name: name of the run's folder.
+        axes: ``model, decoder, device, batch_size, precision``.
+
+    Raises:
+        F0BenchError: the cell cannot be measured here; the message says why.
+
+    >>> run_cell("crepe", model="tiny").metrics["rpa_50c"].value  # doctest: +SKIP
+    """
+    data = DatasetConfig(kind=dataset) if isinstance(dataset, str) else dataset
+    settings = Settings(
+        effort=effort or EffortConfig(name="accuracy", rounds=0),
+        results_dir=str(results_dir),
+        name=name,
+    )
+    config = RunConfig(
+        extractor=extractor if isinstance(extractor, str) else extractor.name,
+        options=dict(options or {}),
+        axes={"device": "auto", **axes},
+        task=task or TaskConfig(),
+        dataset=data,
+        settings=settings,
+    )
+    plan = build(Request([config]), inventory())
+    if not plan.cells:
+        raise ConfigError(plan.skipped[0].reason)
+    run, _ = measure(plan, command="run_cell")
+    return Result(run.records[0], summarise(run.records[0], seed=settings.seed))
+
+
+def measure(
+    plan: Plan, *, command: str, reporter: Reporter | None = None
+) -> tuple[Run, dict[str, int]]:
+    """Measure a plan and return the run with counts of measured and reused cells."""
+    settings = plan.settings
+    folder = Path(settings.results_dir) / plan.name
+    data = scan_data(plan.cells)
+    began = time.monotonic()
+    with locked(folder):
+        describe = _describe(plan, data, command)
+        write_json(folder / "plan.json", describe)
+        execution = Execution(plan.cells, data, settings, folder, reporter)
+        works = execution.run()
+        describe["wall_s"] = time.monotonic() - began
+        describe["notes"] = [*describe["notes"], *execution.notes]
+        describe["counts"] = _counts(works)
+        write_json(folder / "plan.json", describe)
+        point_latest(folder)
+    return load_run(folder), describe["counts"]
+
+
+def scan_data(cells: Sequence[Cell]) -> dict[str, Data]:
+    """Open and scan every data set of a plan once."""
+    by_config: dict[str, Data] = {}
+    found: dict[str, Data] = {}
+    for cell in cells:
+        config = json.dumps(plain(asdict(cell.dataset)), sort_keys=True)
+        if config not in by_config:
+            by_config[config] = load_data(cell.dataset)
+        found.setdefault(data_key(cell), by_config[config])
+    return found
+
+
+def _counts(works: Sequence[Work]) -> dict[str, int]:
+    measured = sum(work.measured for work in works)
+    return {"measured": measured, "reused": len(works) - measured}
+
+
+def _describe(plan: Plan, data: Mapping[str, Data], command: str) -> dict[str, Any]:
+    """``plan.json`` of a run."""
+    groups: dict[str, dict[str, Any]] = {}
+    for cell in plan.cells:
+        key = data_key(cell)
+        if key not in groups:
+            groups[key] = {
+                "task": plain(asdict(cell.task)),
+                "dataset": data[key].describe(),
+            }
+    settings = plain(asdict(replace(plan.settings, results_dir="")))
+    return {
+        "schema": SCHEMA,
+        "name": plan.name,
+        "experiment": plan.settings.experiment,
+        "command": command,
+        "created_utc": utc_now(),
+        "wall_s": None,
+        "settings": settings,
+        "cells": [{"key": c.key, "label": c.label, "role": c.role} for c in plan.cells],
+        "skipped": [{"label": s.label, "reason": s.reason} for s in plan.skipped],
+        "merged": list(plan.merged),
+        "notes": [],
+        "machine": machine(),
+        "versions": library_versions(),
+        "groups": list(groups.values()),
+    }
+
+
+def run_command(request: Request, flags: Any) -> int:
+    """The command ``run``: measure, report, judge; returns the exit code."""
+    from .gate import judge, load_gate
+    from .gate_command import write_gate
+    from .metrics import all_metrics
+    from .report import show, write_all
+
+    settings = request.configs[0].settings
+    gate = load_gate(settings.gate, all_metrics(), request.config_dirs)
+    plan = build(request, inventory(settings.threads))
+    steps = 1 + len(plan.cells) * (2 + plan.settings.effort.rounds)
+    with progress_reporter(steps) as reporter:
+        run, _ = measure(plan, command=flags.command_line, reporter=reporter)
+    summaries = summarise_run(run)
+    result = judge(gate, run, summaries)
+    write_gate(run, result)
+    write_all(run, summaries, result)
+    show(run, summaries, result, wide=flags.wide)
+    if flags.json:
+        from .records import dumps
+        from .report.document import document
+
+        sys.stdout.write(dumps(document(run, summaries, result), indent=None) + "\n")
+    return result.exit_code

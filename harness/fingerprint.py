@@ -1,0 +1,109 @@
+"""What a stored result depends on: data, labels, weights, code and libraries.
+
+``cell.key`` says *which* combination was measured; the fingerprint says whether the
+measurement still holds. A rerun reuses a result only if both agree.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from extractors.base import F0Extractor
+from extractors.errors import F0BenchError
+from extractors.registry import extractor_class
+
+from .cell import Cell, stable_hash
+from .environment import library_versions
+from .tasks import task_class
+
+
+@lru_cache(maxsize=256)
+def file_hash(path: str, size: int, changed_ns: int) -> str:
+    """SHA-256 of a file, remembered while its size and time stamp stay."""
+    hashed = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            hashed.update(block)
+    return hashed.hexdigest()[:16]
+
+
+@lru_cache(maxsize=64)
+def package_hash(module: str) -> str:
+    """Hash of the Python sources of the top-level package (or module) of ``module``."""
+    top = module.partition(".")[0]
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin is None:
+        return "unknown"
+    origin = Path(spec.origin)
+    single = origin.name != "__init__.py"
+    files = [origin] if single else sorted(origin.parent.rglob("*.py"))
+    return _hash_sources(files, origin.parent)
+
+
+def _hash_sources(files: list[Path], root: Path) -> str:
+    hashed = hashlib.sha256()
+    for file in files:
+        hashed.update(str(file.relative_to(root)).encode())
+        hashed.update(file.read_bytes())
+    return hashed.hexdigest()[:16]
+
+
+@lru_cache(maxsize=8)
+def scoring_hash(task: str) -> str:
+    """Hash of the code that turns outputs into counts: task, metrics, label reader."""
+    here = Path(__file__).parent
+    files = [here / "metrics" / "alignment.py", here / "metrics" / "counts.py"]
+    files.append(here / "datasets" / "labels.py")
+    task_hash = package_hash(task_class(task).__module__)
+    if task_class(task).__module__.startswith("harness."):
+        module = task_class(task).__module__.rpartition(".")[2]
+        files.append(here / "tasks" / f"{module}.py")
+        task_hash = ""
+    return stable_hash([_hash_sources(files, here), task_hash], 16)
+
+
+@lru_cache(maxsize=8)
+def package_files_hash(pattern: str) -> str:
+    """Hash of the modules of this package that match ``pattern``."""
+    here = Path(__file__).parent
+    return _hash_sources(sorted(here.glob(pattern)), here)
+
+
+def system_fingerprint(cell: Cell) -> dict[str, Any]:
+    """The part that belongs to the extractor: its code, weights and libraries."""
+    cls = extractor_class(cell.extractor)
+    return {
+        "code": package_hash(cls.__module__),
+        "weights": _weights(cls, cell),
+        "versions": library_versions(),
+    }
+
+
+def _weights(cls: type[F0Extractor], cell: Cell) -> dict[str, str]:
+    try:
+        paths = [Path(path) for path in cls(**cell.params).weights()]
+        stats = [(path, path.stat()) for path in paths]
+    except (F0BenchError, OSError):
+        return {}  # absent weights become an error where the system is loaded
+    return {
+        path.name: file_hash(str(path), stat.st_size, stat.st_mtime_ns)
+        for path, stat in stats
+    }
+
+
+def fingerprint(cell: Cell, data: str) -> dict[str, Any]:
+    """Everything a result of ``cell`` depends on, and its hash.
+
+    Args:
+        data: content hash of recordings and labels.
+    """
+    parts = {
+        **system_fingerprint(cell),
+        "data": data,
+        "scoring": scoring_hash(cell.task.name),
+    }
+    return {"hash": stable_hash(parts, 16), **parts}

@@ -1,0 +1,210 @@
+"""The accuracy pass: every clip once, scored against its references."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from extractors.base import F0Extractor, TwoStage
+from harness.jobs import Job, System, Teller
+from harness.tasks import Task, make_task
+from harness.tasks.base import Item
+
+from .common import Answer, Follower, Reader, SharedInference, ask
+from .outputs import OutputReader, OutputWriter, write_clips
+
+SEEDS = 5  # runs of a random peer; measurement.md asks for the spread over five
+
+
+class _Desk:
+    """One system of the pass with everything that is collected about it."""
+
+    def __init__(
+        self, job: Job, task: Task, place: System, system: Any, stack: ExitStack
+    ) -> None:
+        self.task = task
+        self.place = place
+        self.system = system
+        self.seed = job.seed
+        self.rows: list[dict[str, Any]] = []
+        self.seed_sums: list[dict[str, float]] = []
+        self.errors: list[dict[str, Any]] = []
+        self.seconds = 0.0
+        self.random = _is_random(system)
+        self.writer = stack.enter_context(
+            OutputWriter(Path(place.folder) / "tracks.parquet")
+        )
+
+    def answer(self, items: Sequence[Item], peers: Mapping[str, Any]) -> None:
+        """Run, score and store one block."""
+        answers = self._known(items, peers) or self._ask(items)
+        for item, answer in zip(items, answers, strict=True):
+            self._keep(item, answer, peers.get(item.id))
+        if self.random:
+            self._spread(items, answers)
+
+    def _known(self, items: Sequence[Item], peers: Mapping[str, Any]) -> list[Answer]:
+        """The reference's outputs where this system is the reference itself.
+
+        They come from the same code with the same parameters; the timed rounds still
+        compare what they compute with them.
+        """
+        if not self.place.is_peer or any(item.id not in peers for item in items):
+            return []
+        return [Answer(peers[item.id]) for item in items]
+
+    def _ask(self, items: Sequence[Item]) -> list[Answer]:
+        self.system.reseed(self.seed)
+        began = time.perf_counter()
+        answers = ask(lambda part: self.task.run(self.system, part), items)
+        self.seconds += time.perf_counter() - began
+        return answers
+
+    def _keep(self, item: Item, answer: Answer, peer: Any) -> None:
+        counts = self.task.score(
+            item, answer.output, None if self.place.is_peer else peer
+        )
+        error = answer.error
+        self.rows.append(
+            {
+                "clip_id": item.id,
+                "seconds": item.seconds,
+                "status": "missed" if error else "ok",
+                "error": f"{error['kind']}: {error['message']}" if error else None,
+                "digest": None if error else digest(self.task, answer.output),
+                **{f"tag_{name}": value for name, value in item.tags.items()},
+                **counts,
+            }
+        )
+        if error:
+            self.errors.append(error)
+        else:
+            self.writer.add(item.id, self.task.columns(answer.output))
+
+    def _spread(self, items: Sequence[Item], first: Sequence[Answer]) -> None:
+        """Score the same block under further seeds; only the pooled sums are kept."""
+        sums = self.seed_sums or [{} for _ in range(SEEDS)]
+        self.seed_sums = sums
+        for index in range(SEEDS):
+            answers: Sequence[Answer] = first
+            if index:
+                self.system.reseed(self.seed + index)
+                answers = ask(lambda part: self.task.run(self.system, part), items)
+            for item, answer in zip(items, answers, strict=True):
+                for name, value in self.task.score(item, answer.output).items():
+                    sums[index][name] = sums[index].get(name, 0.0) + value
+
+    def finish(self) -> dict[str, Any]:
+        """Write the counts and return what the record says of this pass."""
+        write_clips(Path(self.place.folder) / "clips.parquet", self.rows)
+        return {
+            "clips": len(self.rows),
+            "clips_missed": len(self.errors),
+            "seconds": sum(row["seconds"] for row in self.rows),
+            "extract_s": self.seconds,
+            "errors": self.errors[:20],
+            "seeds": self._seed_metrics(),
+            "voicing": {
+                "threshold": self.system.threshold,
+                "source": self.system.threshold_source,
+            },
+            "describe": dict(self.system.describe()),
+        }
+
+    def _seed_metrics(self) -> dict[str, Any] | None:
+        if not self.seed_sums or not self.seed_sums[0]:
+            return None
+        values: dict[str, list[float]] = {}
+        for metric in self.task.metrics:
+            if metric.formula is None or metric.name.startswith("agreement_"):
+                continue
+            values[metric.name] = [
+                float(metric.formula({k: np.asarray(v) for k, v in sums.items()}))
+                for sums in self.seed_sums
+            ]
+        return {"n": SEEDS, "metrics": values}
+
+
+def digest(task: Task, output: Any) -> str:
+    """Fingerprint of an output: equal digests mean equal bytes."""
+    hashed = hashlib.sha256()
+    for name, column in sorted(task.columns(output).items()):
+        hashed.update(name.encode())
+        hashed.update(np.ascontiguousarray(column).tobytes())
+    return hashed.hexdigest()[:16]
+
+
+def _is_random(system: Any) -> bool:
+    system = getattr(system, "system", system)
+    return type(system).reseed is not F0Extractor.reseed
+
+
+def accuracy_pass(job: Job, teller: Teller) -> dict[str, Any]:
+    """Score every readable clip with every system of the job.
+
+    Returns:
+        ``read_s`` and, per cell key, what the record says of the pass.
+    """
+    task = make_task(job.task)
+    systems = _load(job, task, teller)
+    reader = Reader(job, task)
+    with ExitStack() as stack:
+        desks = [
+            _Desk(job, task, place, system, stack)
+            for place, system in zip(job.systems, systems, strict=True)
+        ]
+        peers = _Peers(job, task, stack)
+        done = 0.0
+        for block in reader.blocks():
+            teller.alive(block[0].id, done, 0.0)
+            outputs = peers.of(block)
+            for desk in desks:
+                desk.answer(block, outputs)
+                teller.alive(block[-1].id, done, 0.0)
+            done += sum(item.seconds for item in block)
+        cells = {desk.place.key: desk.finish() for desk in desks}
+    return {"read_s": reader.read_s, "cells": cells}
+
+
+def _load(job: Job, task: Task, teller: Teller) -> list[Any]:
+    """Build the systems; those of one job share the inference of the first."""
+    systems = [task.build(place.extractor, place.params) for place in job.systems]
+    shared = None
+    loaded: list[Any] = []
+    for system in systems:
+        teller.alive(None, 0.0, 0.0)
+        system.load()
+        if isinstance(system, TwoStage) and (len(systems) > 1 or _is_random(system)):
+            shared = shared or SharedInference(system)
+            loaded.append(Follower(system, shared))
+        else:
+            loaded.append(system)
+    return loaded
+
+
+class _Peers:
+    """Outputs of the reference peer, read clip by clip beside the audio."""
+
+    def __init__(self, job: Job, task: Task, stack: ExitStack) -> None:
+        self._task = task
+        self._stream: Iterator[tuple[str, dict[str, Any]]] = iter(())
+        self._ahead: tuple[str, dict[str, Any]] | None = None
+        if job.peer_outputs is not None:
+            reader = stack.enter_context(OutputReader(Path(job.peer_outputs)))
+            self._stream = reader.stream("source", "peer")
+
+    def of(self, items: Sequence[Item]) -> dict[str, Any]:
+        """Peer outputs of ``items``; the file has the order of the data set."""
+        found: dict[str, Any] = {}
+        for item in items:
+            self._ahead = self._ahead or next(self._stream, None)
+            if self._ahead is not None and self._ahead[0] == item.id:
+                found[item.id] = self._task.restore(self._ahead[1])
+                self._ahead = None
+        return found

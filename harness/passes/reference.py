@@ -1,0 +1,45 @@
+"""The references of a data set: truth as it was read, and the peer's answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.jobs import Job, Teller
+from harness.tasks import make_task
+
+from .common import Reader, ask
+from .outputs import OutputWriter
+
+
+def write_references(job: Job, teller: Teller) -> dict[str, Any]:
+    """Write truth and the outputs of the reference peer, one row group per clip.
+
+    Columns: ``clip_id, source ("truth" | "peer"), frame`` and those of the task. A clip
+    on which the peer fails has no agreement; the errors are returned.
+    """
+    task = make_task(job.task)
+    peer = task.peer() if job.task.agreement else None
+    system = task.build(*peer) if peer else None
+    if system is not None:
+        teller.alive(None, 0.0, 0.0)
+        system.load()
+    errors: list[dict[str, Any]] = []
+    done = 0.0
+    assert job.out is not None  # the parent always names the file
+    with OutputWriter(Path(job.out)) as writer:
+        for block in Reader(job, task).blocks():
+            for item in block:
+                teller.alive(item.id, done, 0.0)
+                truth = task.reference(item)
+                if truth is not None:
+                    writer.add(item.id, task.truth_columns(truth), source="truth")
+                if system is not None:
+                    answer = ask(lambda part: task.run(system, part), [item])[0]
+                    if answer.error:
+                        errors.append(answer.error)
+                    else:
+                        columns = task.columns(answer.output)
+                        writer.add(item.id, columns, source="peer")
+                done += item.seconds
+    return {"errors": errors, "seconds": done}

@@ -1,0 +1,276 @@
+"""One timed round: a fresh process that measures cold start, speed and memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import importlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from extractors.audio import Audio
+from extractors.registry import extractor_class
+from extractors.stages import listening
+from harness.config import EffortConfig
+from harness.environment import snapshot
+from harness.jobs import Job, Teller
+from harness.meter import memory
+from harness.meter.nvml import NvmlSampler, open_nvml
+from harness.meter.stage_recorder import StageRecorder
+from harness.meter.timing import PassResult, measure, run_passes
+from harness.records import replacing
+from harness.tasks import Task, make_task
+from harness.tasks.base import Item
+
+from .accuracy import digest
+from .common import Reader, require_one
+from .outputs import OutputReader
+
+#: one-second calls of a round: enough for the p90, which needs n ≥ 64
+ONE_SECOND_CALLS = 70
+SMOKE_CALLS = 8  # the fewest with an interval of the median
+ONE_SECOND_CAP_S = 10.0
+
+
+def timed_round(job: Job, teller: Teller) -> dict[str, Any]:
+    """Measure one cell in this process; writes ``rounds/<n>/samples.parquet``.
+
+    The order is fixed: import, load, first call (all cold), warm-up, passes over the
+    timed set (``offline``), clip by clip and 1-second calls (``single_stream``), memory
+    counters last, because they are free only when nothing is timed any more.
+    """
+    bench = _Bench(job, teller)
+    before = snapshot()
+    cold = bench.cold()
+    outcome: dict[str, Any] = {"cold": cold, "env_before": before}
+    if "offline" in job.scenarios:
+        outcome.update(bench.offline())
+    if "single_stream" in job.scenarios:
+        bench.single_stream()
+    outcome["memory"] = bench.memory()
+    outcome["consistency"] = bench.consistency
+    outcome["env_after"] = snapshot()
+    bench.write()
+    return outcome
+
+
+class _Bench:
+    """State of one round: the system, the timed set and the samples so far."""
+
+    def __init__(self, job: Job, teller: Teller) -> None:
+        self.job = job
+        self.teller = teller
+        self.place = require_one(job)
+        self.task: Task = make_task(job.task)
+        reader = Reader(job, self.task, only=frozenset(job.timed_set))
+        self.blocks = list(reader.blocks())
+        self.items = [item for block in self.blocks for item in block]
+        self.rows: list[dict[str, Any]] = []
+        self.consistency = {"clips": 0, "frames": 0.0, "moved": 0.0, "identical": 0}
+        self.cuda = self.place.params.get("device") == "cuda"
+        self.sync: Callable[[], None] | None = None
+        self.recorder = StageRecorder()
+        self.system: Any = None
+        self.stored: dict[str, dict[str, Any]] | None = None
+        self.host_baseline: int | None = None
+        self.gpu_baseline: int | None = None
+        self.nvml_baseline: int | None = None
+
+    def cold(self) -> dict[str, float]:
+        """Import, load and the first call of a fresh interpreter, in seconds."""
+        began = time.perf_counter()
+        for module in getattr(extractor_class(self.place.extractor), "requires", ()):
+            importlib.import_module(module)
+        imported = time.perf_counter()
+        memory.reset_peak()
+        self.host_baseline = memory.rss_bytes()
+        if self.cuda:
+            from extractors.device import synchronize
+
+            self.sync = partial(synchronize, "cuda")
+            self.gpu_baseline = memory.torch_allocated_bytes() or 0
+            self.nvml_baseline = memory.device_bytes()
+            self.recorder = StageRecorder(sync=self.sync, cuda=True)
+        self.system = self.task.build(self.place.extractor, self.place.params)
+        start = time.perf_counter()
+        self.system.load()
+        loaded = time.perf_counter()
+        self._call([self.one_second()])
+        first = time.perf_counter()
+        return {
+            "import_s": imported - began,
+            "load_s": loaded - start,
+            "first_call_s": first - loaded,
+        }
+
+    def one_second(self) -> Item:
+        """The middle second of the first clip that has one, else a whole clip."""
+        source = next((i for i in self.items if i.seconds >= 1), self.items[0])
+        audio = source.audio
+        start = max(0, (len(audio.samples) - audio.sr) // 2)
+        cut = Audio(audio.samples[start : start + audio.sr], audio.sr)
+        return Item("one second", cut)
+
+    def offline(self) -> dict[str, Any]:
+        """Passes over the timed set, a block per call as in the accuracy pass."""
+        audio_s = sum(item.seconds for item in self.items)
+
+        def one_pass() -> list[Any]:
+            return [out for block in self.blocks for out in self._call(block)]
+
+        result = self._timed(one_pass, self.job.effort, "offline", audio_s)
+        return {
+            "passes": len(result.wall_s),
+            "stop": result.stop,
+            "warmup_s": result.warmup_s,
+        }
+
+    def single_stream(self) -> None:
+        """Each clip of the timed set alone, then one second at a time.
+
+        The system is warm by now, so every clip is called once a round: latency over
+        clips wants many clips, not many calls of one.
+        """
+        once = dataclasses.replace(
+            self.job.effort, min_passes=1, min_s=0.0, warmup_s=0.0, noise=None
+        )
+        for item in self.items:
+            with listening(self.recorder):
+                self._between()
+                wall, _ = measure(partial(self._call, [item]), sync=self.sync)
+            parts = self.recorder.take()
+            self._row("clip", 0, item.seconds, wall, parts, item.id)
+        item = self.one_second()
+        effort = dataclasses.replace(
+            once,
+            min_passes=ONE_SECOND_CALLS if self.job.effort.noise else SMOKE_CALLS,
+            cap_s=min(ONE_SECOND_CAP_S, self.job.effort.cap_s),
+        )
+        self._timed(partial(self._call, [item]), effort, "one_second", item.seconds)
+
+    def _call(self, items: Sequence[Item]) -> list[Any]:
+        return self.task.run(self.system, items)
+
+    def _between(self) -> None:
+        self.system.reseed(self.job.seed)
+        self.recorder.take()
+        self.teller.alive(None, 0.0, 0.0)
+
+    def _timed(
+        self,
+        call: Callable[[], list[Any]],
+        effort: EffortConfig,
+        scenario: str,
+        audio_s: float,
+    ) -> PassResult:
+        stages: list[dict[str, float]] = []
+
+        def keep(outputs: list[Any]) -> None:
+            stages.append(self.recorder.take())
+            if scenario == "offline":
+                self._compare(outputs)
+
+        with listening(self.recorder):
+            result = run_passes(
+                call,
+                effort=effort,
+                sync=self.sync,
+                between=self._between,
+                on_result=keep,
+            )
+        timed = stages[-len(result.wall_s) :]
+        for index, (wall, parts) in enumerate(zip(result.wall_s, timed, strict=True)):
+            self._row(scenario, index, audio_s, wall, parts)
+        return result
+
+    def _row(
+        self,
+        scenario: str,
+        index: int,
+        audio_s: float,
+        wall_s: float,
+        stages: Mapping[str, float],
+        clip_id: str | None = None,
+    ) -> None:
+        self.rows.append(
+            {
+                "scenario": scenario,
+                "pass": index,
+                "clip_id": clip_id,
+                "audio_s": audio_s,
+                "wall_s": wall_s,
+                **{f"stage_{name}_s": value for name, value in stages.items()},
+            }
+        )
+
+    def _compare(self, outputs: Sequence[Any]) -> None:
+        """Hold the answers of a timed pass against those of the accuracy pass."""
+        if self.stored is None:
+            self.stored = self._stored()
+        stored = self.stored
+        for item, output in zip(self.items, outputs, strict=True):
+            if item.id not in stored:
+                continue
+            expected = self.task.restore(stored[item.id])
+            same = digest(self.task, expected) == digest(self.task, output)
+            found = self.task.difference(expected, output)
+            self.consistency["clips"] += 1
+            self.consistency["identical"] += int(same)
+            self.consistency["frames"] += found["frames"]
+            self.consistency["moved"] += found["moved"]
+
+    def _stored(self) -> dict[str, dict[str, Any]]:
+        place = Path(self.place.folder) / "tracks.parquet"
+        if not place.exists():
+            return {}
+        wanted = {item.id for item in self.items}
+        with OutputReader(place) as reader:
+            return {name: part for name, part in reader.stream() if name in wanted}
+
+    def memory(self) -> dict[str, Any]:
+        """Peaks of this process: counters first, then polled numbers, then the rest.
+
+        The counters cost nothing and cover load and all timed calls. NVML has to be
+        polled while the system works, which disturbs, so it gets a pass of its own.
+        """
+        peak, source = memory.host_peak()
+        found: dict[str, Any] = {
+            "host_baseline_bytes": self.host_baseline,
+            "host_peak_bytes": peak,
+            "host_source": source,
+            "gpu_baseline_bytes": self.gpu_baseline,
+            **memory.torch_peak(),
+            "gpu_nvml_process_bytes": None,
+            "gpu_nvml_device_delta_bytes": None,
+            "gpu_residual_bytes": None,
+        }
+        if self.cuda:
+            found |= self._polled()
+            self.system = None
+            gc.collect()
+            found["gpu_residual_bytes"] = memory.torch_allocated_bytes()
+        return found
+
+    def _polled(self) -> dict[str, int | None]:
+        device = open_nvml()
+        if device is None:
+            return {}
+        with NvmlSampler(device, baseline_bytes=self.nvml_baseline) as sampler:
+            for block in self.blocks:
+                self._call(block)
+        device.close()
+        return {
+            "gpu_nvml_process_bytes": sampler.process_peak_bytes,
+            "gpu_nvml_device_delta_bytes": sampler.device_delta_bytes,
+        }
+
+    def write(self) -> None:
+        """Write the samples of this round."""
+        import pandas as pd
+
+        folder = Path(self.place.folder) / "rounds" / str(self.job.round)
+        with replacing(folder / "samples.parquet") as temporary:
+            pd.DataFrame(self.rows).to_parquet(temporary)

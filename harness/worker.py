@@ -1,0 +1,74 @@
+"""The child process: ``python -m harness.worker JOB.json FD``.
+
+It reads one job, does it, writes its results to files and reports over the pipe. Every
+exception ends as a status line; what is printed goes to the log of the cell.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .jobs import Job, Teller
+from .records import strict
+
+
+def steps() -> Mapping[str, Callable[[Job, Teller], dict[str, Any]]]:
+    """What each kind of job does."""
+    from .passes import accuracy, probing, reference, rounds
+
+    return {
+        "reference": reference.write_references,
+        "probe": probing.run_probe,
+        "accuracy": accuracy.accuracy_pass,
+        "round": rounds.timed_round,
+    }
+
+
+def main(argv: list[str]) -> int:
+    """Run the job of ``argv``; 0 also when the job failed and said so."""
+    job = Job.from_json(Path(argv[0]).read_text(encoding="utf-8"))
+    with os.fdopen(int(argv[1]), "w", encoding="utf-8") as pipe:
+        teller = Teller(pipe)
+        try:
+            outcome = steps()[job.kind](job, teller)
+        except BaseException as error:  # also SystemExit, raised by a library
+            traceback.print_exc()
+            teller.failed(strict(describe(error)))
+        else:
+            teller.done(strict(outcome))
+    return 0
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """An exception as it stands in a record: kind, one line, clip."""
+    from extractors.errors import F0BenchError, TrackError, UnavailableError
+
+    text = " ".join(str(error).split()) or type(error).__name__
+    kind = "exception"
+    if isinstance(error, UnavailableError):
+        kind = "unavailable"
+    elif isinstance(error, TrackError):
+        kind = "contract"
+    elif isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
+        kind = "oom"
+    elif isinstance(error, SystemExit):
+        kind, text = "exit", f"it called sys.exit({error.code})"
+    if not isinstance(error, (F0BenchError, SystemExit)):
+        text = f"{type(error).__name__}: {text}"
+    return {"kind": kind, "message": text[:500], "clip_id": None}
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    gc.collect()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Native thread pools of foreign libraries may hang or crash at interpreter exit,
+    # after everything that matters has been written and reported.
+    os._exit(code)
