@@ -33,6 +33,8 @@ class F0Extractor(ABC):
             size, order or seed is reported, not held against it.
         accuracy_only: it reads ready-made answers, so its speed means nothing.
         extra: name of the optional-dependency group it needs, or ``None``.
+        single_threaded: it uses one core whatever the number of threads, so that passes
+            which are not timed may run beside others.
         requires: modules that it imports when it is loaded; their import is timed as
             ``import_s``, and a missing one skips the cell.
     """
@@ -44,6 +46,7 @@ class F0Extractor(ABC):
     peer: ClassVar[bool] = False
     accuracy_only: ClassVar[bool] = False
     extra: ClassVar[str | None] = None
+    single_threaded: ClassVar[bool] = False
     requires: ClassVar[tuple[str, ...]] = ()
 
     #: voicing threshold on ``confidence``; ``None`` where voicing is another decision

@@ -113,6 +113,7 @@ def measure(
         describe["wall_s"] = time.monotonic() - began
         describe["notes"] = [*describe["notes"], *execution.notes]
         describe["counts"] = _counts(works)
+        _add_scored(describe["groups"], works)
         write_json(folder / "plan.json", describe)
         point_latest(folder)
     return load_run(folder), describe["counts"]
@@ -128,6 +129,17 @@ def scan_data(cells: Sequence[Cell]) -> dict[str, Data]:
             by_config[config] = load_data(cell.dataset)
         found.setdefault(data_key(cell), by_config[config])
     return found
+
+
+def _add_scored(groups: Sequence[dict[str, Any]], works: Sequence[Work]) -> None:
+    """Say how many seconds of each data set could be scored."""
+    for group in groups:
+        found = [
+            (work.accuracy or {}).get("seconds_scored")
+            for work in works
+            if work.data.name == group["dataset"]["name"]
+        ]
+        group["dataset"]["seconds_scored"] = max((f for f in found if f), default=None)
 
 
 def _counts(works: Sequence[Work]) -> dict[str, int]:

@@ -44,10 +44,11 @@ def assemble(work: Work, settings: Settings) -> dict[str, Any]:
             for _, part in sorted(work.rounds.items())
         ],
         "timed_set": list(work.timed_set),
-        "timed_set_s": _timed_seconds(work),
+        "timed_set_s": timed_seconds(work),
         "memory": _memory(work),
         "seeds": (work.accuracy or {}).get("seeds"),
         "probe": work.probe,
+        "references": work.references,
         "describe": (work.accuracy or {}).get("describe", {}),
         "environment": machine(),
         "settings": plain(asdict(settings.effort)) | {"threads": settings.threads},
@@ -91,11 +92,13 @@ def _data(work: Work) -> dict[str, Any]:
         "clips": accuracy.get("clips"),
         "clips_missed": accuracy.get("clips_missed"),
         "seconds": accuracy.get("seconds"),
+        "seconds_scored": accuracy.get("seconds_scored"),
         "truth": work.data.truth,
     }
 
 
-def _timed_seconds(work: Work) -> float:
+def timed_seconds(work: Work) -> float:
+    """Seconds of audio in the timed set."""
     wanted = set(work.timed_set)
     return sum(seconds for name, seconds in work.data.durations() if name in wanted)
 

@@ -141,7 +141,7 @@ class Settings:
     seed: int = 0
     results_dir: str = "results"
     gate: str = "validity"
-    timeout_s: float = 300.0
+    timeout_s: float = 600.0
     budget_s: float | None = None
     bootstrap: str | None = None
     name: str | None = None

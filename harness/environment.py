@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .meter.conditions import noise_reasons, snapshot
@@ -90,7 +91,7 @@ def inventory(
         timeout_s: seconds after which the child is killed.
         torchaudio: also try to import torchaudio, which takes seconds.
     """
-    command = [sys.executable, "-m", __name__, "--json"]
+    command = [sys.executable, "-P", "-m", __name__, "--json"]
     if torchaudio:
         command.append("--torchaudio")
     try:
@@ -157,9 +158,20 @@ def worker_env(threads: int | None, device: str) -> dict[str, str]:
     count = str(cores() if threads is None else threads)
     env = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, count)}
     env["PYTHONHASHSEED"] = "0"
+    env["PYTHONPATH"] = _with_this_package(env.get("PYTHONPATH", ""))
     if device == "cpu":
         env["CUDA_VISIBLE_DEVICES"] = ""
     return env
+
+
+def _with_this_package(path: str) -> str:
+    """``PYTHONPATH`` by which a child finds the code that this process runs.
+
+    Children are started with ``-P``: a folder of the user's that happens to be called
+    ``harness`` must not be imported in its place.
+    """
+    root = str(Path(__file__).resolve().parent.parent)
+    return os.pathsep.join(filter(None, (root, path)))
 
 
 def look(torchaudio: bool) -> Inventory:

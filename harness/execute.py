@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from extractors.errors import F0BenchError
-from extractors.registry import extractor_class, options
+from extractors.registry import extractor_class
 
-from .assemble import assemble
+from .assemble import assemble, timed_seconds
 from .cell import Cell, plain, stable_hash
 from .config import Settings
 from .data import Data
@@ -34,6 +34,8 @@ from .probes import ensure_probe
 from .records import replacing, write_json
 from .references import ensure_references
 from .tasks import make_task
+
+PATIENCE = 10.0  # × the expected time of a pass before its worker counts as hanging
 
 
 @dataclass
@@ -58,6 +60,11 @@ class Work:
     def accuracy_only(self) -> bool:
         return extractor_class(self.cell.extractor).accuracy_only
 
+    @property
+    def references(self) -> str:
+        """Name of the file with the references of this cell's data and task."""
+        return f"{stable_hash(data_key(self.cell), 8)}.parquet"
+
     def system(self) -> System:
         """This cell as a job names it."""
         cell = self.cell
@@ -66,7 +73,8 @@ class Work:
             cell.extractor,
             plain(cell.params),
             str(self.parts.folder),
-            is_peer=_is_reference(cell),
+            is_peer=cell.voicing == "native"
+            and make_task(cell.task).is_peer(cell.extractor, cell.params),
         )
 
 
@@ -109,13 +117,12 @@ class Execution:
         )
         for work in alone:  # two models on one device might not fit
             self._probe(work, self.launcher)
-        shares = list(self._shares())
+        narrow, wide = self._shares()
         self.launcher.together(
-            [partial(self._accuracy, s, references) for s in shares if _on_cpu(s)]
+            [partial(self._accuracy, shared, references) for shared in narrow]
         )
-        for shared in shares:
-            if not _on_cpu(shared):
-                self._accuracy(shared, references, self.launcher)
+        for shared in wide:
+            self._accuracy(shared, references, self.launcher)
         for group in self._groups():
             self._rounds(group)
         for work in self.work:
@@ -147,8 +154,7 @@ class Execution:
         self.notes.extend(references.notes)
         found[data_key(work.cell)] = references.path
         if references.path is not None:
-            name = f"{stable_hash(data_key(work.cell), 8)}.parquet"
-            with replacing(self.folder / "references" / name) as temporary:
+            with replacing(self.folder / "references" / work.references) as temporary:
                 shutil.copyfile(references.path, temporary)
 
     def _probe(self, work: Work, launcher: Launcher) -> None:
@@ -161,13 +167,19 @@ class Execution:
         if found.error is not None:
             work.notes.append(f"probe failed: {found.error['message']}")
 
-    def _shares(self) -> Iterator[list[Work]]:
-        """Cells without a valid accuracy pass, those that share inference together."""
+    def _shares(self) -> tuple[list[list[Work]], list[list[Work]]]:
+        """Cells without a valid accuracy pass, those that share inference together.
+
+        Returns:
+            The ones that use a single core, and those that use all threads or a GPU.
+        """
         found: dict[str, list[Work]] = {}
         for work in self.work:
             if work.accuracy is None:
                 found.setdefault(_share_key(work.cell), []).append(work)
-        yield from found.values()
+        shares = list(found.values())
+        narrow = [s for s in shares if _single_threaded(s[0].cell)]
+        return narrow, [s for s in shares if not _single_threaded(s[0].cell)]
 
     def _accuracy(
         self,
@@ -257,6 +269,13 @@ class Execution:
         calls = self.settings.effort.min_passes + 4  # warm-up and clip by clip
         return max(1.0, left / shares * speed / calls)
 
+    def _pass_seconds(self, work: Work) -> float:
+        """Expected seconds of one timed pass, in which a worker says nothing."""
+        accuracy: Mapping[str, Any] = work.accuracy or {}
+        share = timed_seconds(work) / max(float(accuracy.get("seconds") or 0.0), 1e-6)
+        spent = float(accuracy.get("extract_s") or 0.0)
+        return share * spent
+
     def _how(self, work: Work) -> str:
         return stable_hash(
             plain(
@@ -294,6 +313,7 @@ class Execution:
             device=work.cell.device,
             log=work.parts.folder / "worker.log",
             text=f"round {number} of {rounds}  {work.cell.label}",
+            patience_s=PATIENCE * self._pass_seconds(work),
         )
         work.wall_s += outcome.wall_s
         work.measured = True
@@ -318,16 +338,6 @@ class Execution:
             ) from None
 
 
-def _is_reference(cell: Cell) -> bool:
-    """Whether the cell is the reference peer with the very same parameters."""
-    peer = make_task(cell.task).peer()
-    if peer is None or peer[0] != cell.extractor or cell.voicing != "native":
-        return False
-    known = options(extractor_class(cell.extractor))
-    default = {name: parameter.default for name, parameter in known.items()}
-    return dict(cell.params) == {**default, **peer[1]}
-
-
 def data_key(cell: Cell) -> str:
     """Cells with equal keys share a data set and a task."""
     return stable_hash(plain([asdict(cell.dataset), asdict(cell.task)]), 16)
@@ -341,8 +351,8 @@ def _share_key(cell: Cell) -> str:
     return stable_hash(plain([data_key(cell), cell.extractor, params]), 16)
 
 
-def _on_cpu(shared: Sequence[Work]) -> bool:
-    return shared[0].cell.device == "cpu"
+def _single_threaded(cell: Cell) -> bool:
+    return extractor_class(cell.extractor).single_threaded
 
 
 def _all_missed(accuracy: Mapping[str, Any]) -> bool:

@@ -45,6 +45,7 @@ class Flags:
         private: hash clip ids in what is written.
         wide: show every column.
         by: tags that split a table.
+        calibrate: tag across whose values voicing thresholds are learnt.
         format: format of exported tracks.
         cell: key or label of the cell to export.
         out: folder to write to.
@@ -66,6 +67,7 @@ class Flags:
     private: bool = False
     wide: bool = False
     by: tuple[str, ...] = ()
+    calibrate: str | None = None
     format: str | None = None
     cell: str | None = None
     out: Path | None = None
@@ -116,6 +118,12 @@ FLAGS = (
     Flag(("--private",), ("run",), "hash clip ids in what is written"),
     Flag(("--wide",), ("run", "report", "compare"), "show every column"),
     Flag(("--by",), ("report",), "split the table by tags", "TAG[,TAG]"),
+    Flag(
+        ("--calibrate",),
+        ("report",),
+        "add pitch F1 with thresholds learnt on the other values of a tag",
+        "TAG",
+    ),
     Flag(("--format",), ("export",), "format of the tracks", "FORMAT", FORMATS),
     Flag(("--cell",), ("export",), "only this cell", "KEY_OR_LABEL"),
     Flag(("--out",), ("report", "export"), "folder to write to", "DIR"),

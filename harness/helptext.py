@@ -43,7 +43,7 @@ keys (defaults)
   effort (standard): smoke, standard, rigorous, accuracy
   scenarios ([offline,single_stream,cold])  threads (all cores)  seed (0)
   gate (validity)  results_dir (results)  budget (none): 90s, 20m, 1h
-  timeout_s (300)  bootstrap (none): a tag  experiment (none)
+  timeout_s (600)  bootstrap (none): a tag  experiment (none)
   Sweeps need -m: a,b  range(1,4)  choice(a,b)  glob(crepe*).
 """,
     "probe": """\

@@ -140,7 +140,7 @@ def launch(
         read, write = os.pipe()
         with log.open("ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker", str(place), str(write)],
+                [sys.executable, "-P", "-m", "harness.worker", str(place), str(write)],
                 env={**os.environ, **env},
                 pass_fds=(write,),
                 stdin=subprocess.DEVNULL,
@@ -240,6 +240,10 @@ class Teller:
     def alive(self, clip: str | None, done: float, total: float) -> None:
         """Say which clip is being worked on and how far the job is."""
         self._send({"event": "alive", "clip": clip, "done": done, "total": total})
+
+    def pulse(self) -> None:
+        """Say that the work goes on, without saying how far it is."""
+        self._send({"event": "alive", "done": 0.0, "total": 0.0})
 
     def done(self, outcome: Mapping[str, Any]) -> None:
         """Report success."""

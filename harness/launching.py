@@ -56,13 +56,29 @@ class Launcher:
     cancelled: Event | None = None
 
     def run(
-        self, job: Job, *, device: str, log: Path, text: str, total: float = 0.0
+        self,
+        job: Job,
+        *,
+        device: str,
+        log: Path,
+        text: str,
+        total: float = 0.0,
+        patience_s: float = 0.0,
     ) -> Outcome:
-        """Run one job and wait for it."""
+        """Run one job and wait for it.
+
+        Args:
+            device: ``cpu`` or ``cuda``.
+            log: receives what the worker prints.
+            text: what the progress bar says.
+            total: seconds of audio of the job, for the progress bar.
+            patience_s: silence that is expected of it, where that is longer than the
+                time-out.
+        """
         return launch(
             job,
             env=worker_env(self.threads or self.settings.threads, device),
-            timeout_s=self.settings.timeout_s,
+            timeout_s=max(self.settings.timeout_s, patience_s),
             log=log,
             progress=self.reporter.step(text, total),
             cancelled=self.cancelled,

@@ -143,6 +143,15 @@ class Record:
         wanted = None if clip_ids is None else [("clip_id", "in", list(clip_ids))]
         return _table(self.path / "tracks.parquet", wanted)
 
+    def references(self, clip_ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """What the outputs were scored against, on the references' own frames.
+
+        ``clip_id``, ``source`` (``truth`` or ``peer``) and the columns of a track.
+        """
+        wanted = None if clip_ids is None else [("clip_id", "in", list(clip_ids))]
+        name = self.data.get("references") or "absent"
+        return _table(self.path.parent.parent / "references" / name, wanted)
+
 
 def _table(path: Path, filters: Any = None) -> pd.DataFrame:
     import pandas as pd
@@ -176,17 +185,6 @@ class Run:
     @cached_property
     def name(self) -> str:
         return str(self.plan["name"])
-
-    def references(self, clip_ids: Sequence[str] | None = None) -> pd.DataFrame:
-        """Truth and pYIN contours: clip_id, source, time_s, f0_hz, voiced."""
-        import pandas as pd
-
-        wanted = None if clip_ids is None else [("clip_id", "in", list(clip_ids))]
-        found = [
-            _table(place, wanted)
-            for place in sorted((self.path / "references").glob("*.parquet"))
-        ]
-        return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def load_run(path: str | Path) -> Run:

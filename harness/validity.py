@@ -214,7 +214,22 @@ def notes(record: Mapping[str, Any]) -> list[str]:
             f"result depends on the seed: {seed['spread_cents']:.1f} cents spread "
             f"over {seed.get('seeds', '?')} seeds"
         )
-    return found
+    return found + _seed_notes(record)
+
+
+def _seed_notes(record: Mapping[str, Any]) -> list[str]:
+    """Mean and extremes of the figure that dither moves most, over the seeds."""
+    seeds = record.get("seeds") or {}
+    values = [
+        v for v in (seeds.get("metrics") or {}).get("rpa_10c", []) if v is not None
+    ]
+    if not values:
+        return []
+    low, mean, high = min(values), sum(values) / len(values), max(values)
+    return [
+        f"rpa_10c over {seeds['n']} seeds: mean {100 * mean:.1f} %, "
+        f"{100 * low:.1f} to {100 * high:.1f} %"
+    ]
 
 
 def _peer_notes(record: Mapping[str, Any]) -> list[str]:

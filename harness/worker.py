@@ -8,32 +8,51 @@ from __future__ import annotations
 
 import gc
 import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from .jobs import Job, Teller
 from .records import strict
 
+Step = Callable[[Job, Teller], dict[str, Any]]
 
-def steps() -> Mapping[str, Callable[[Job, Teller], dict[str, Any]]]:
+
+def steps() -> Mapping[str, Step]:
     """What each kind of job does."""
     from .passes import accuracy, probing, reference, rounds
 
     return {
-        "reference": reference.write_references,
-        "probe": probing.run_probe,
-        "accuracy": accuracy.accuracy_pass,
-        "round": rounds.timed_round,
+        "reference": alive(reference.write_references),
+        "probe": alive(probing.run_probe),
+        "accuracy": alive(accuracy.accuracy_pass),
+        "round": rounds.timed_round,  # nothing but the recorder may listen here
     }
+
+
+def alive(step: Step) -> Step:
+    """Let the stages of a step be its signs of life."""
+
+    def listened(job: Job, teller: Teller) -> dict[str, Any]:
+        from extractors.stages import listening
+
+        from .passes.common import Heartbeat
+
+        with listening(Heartbeat(teller)):
+            return step(job, teller)
+
+    return listened
 
 
 def main(argv: list[str]) -> int:
     """Run the job of ``argv``; 0 also when the job failed and said so."""
     job = Job.from_json(Path(argv[0]).read_text(encoding="utf-8"))
     with os.fdopen(int(argv[1]), "w", encoding="utf-8") as pipe:
+        Thread(target=end_with_parent, args=(pipe.fileno(),), daemon=True).start()
         teller = Teller(pipe)
         try:
             outcome = steps()[job.kind](job, teller)
@@ -43,6 +62,17 @@ def main(argv: list[str]) -> int:
         else:
             teller.done(strict(outcome))
     return 0
+
+
+def end_with_parent(pipe: int) -> None:
+    """Leave as soon as nobody reads the pipe: the parent was killed.
+
+    The thread sleeps in the kernel until then and takes no time from what is timed.
+    """
+    waiting = select.poll()
+    waiting.register(pipe, 0)  # errors and hang-ups are reported without asking
+    waiting.poll()
+    os._exit(1)
 
 
 def describe(error: BaseException) -> dict[str, Any]:

@@ -2,30 +2,72 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from extractors.base import choose
+from extractors.decoders.sparse_viterbi import sparse_viterbi
 from extractors.stages import stage
 from extractors.track import F0Track, as_track
 
 from .librosa_common import LibrosaTracker
 
 
+@contextmanager
+def decoding_with(viterbi: str) -> Iterator[None]:
+    """Let librosa's pYIN decode with our exact Viterbi inside the block.
+
+    librosa offers no argument for it, so the function that ``pyin`` looks up in
+    ``librosa.sequence`` is replaced and put back. The process is single-threaded here.
+    """
+    if viterbi == "librosa":
+        yield
+        return
+    import librosa
+
+    sequence: Any = librosa.sequence  # type: ignore[attr-defined]  # lazily exported
+    original = sequence.viterbi
+    sequence.viterbi = sparse_viterbi
+    try:
+        yield
+    finally:
+        sequence.viterbi = original
+
+
 class LibrosaPyin(LibrosaTracker):
     """``librosa.pyin``: voicing is its HMM's decision, not a threshold.
 
     The estimate is kept in unvoiced frames (``fill_na=None``); the confidence is its
-    ``voiced_prob``. Arguments: see :class:`LibrosaTracker`.
+    ``voiced_prob``. Other arguments: see :class:`LibrosaTracker`.
+
+    Args:
+        viterbi: ``librosa``, or ``sparse`` for the same path from
+            :func:`~extractors.decoders.sparse_viterbi.sparse_viterbi`, which makes a
+            reference cheap; never for timing, where the peer is measured as it is.
     """
 
     name: ClassVar[str] = "librosa_pyin"
 
+    def __init__(
+        self,
+        *,
+        fmin: float = 50.0,
+        fmax: float = 1100.0,
+        hop_s: float = 0.01,
+        frame_length: int | None = None,
+        viterbi: str = "librosa",
+    ) -> None:
+        super().__init__(fmin=fmin, fmax=fmax, hop_s=hop_s, frame_length=frame_length)
+        self.viterbi = choose(viterbi, ("librosa", "sparse"), "viterbi")
+
     def _run(self, samples: NDArray[np.float32], sr: int) -> F0Track:
         import librosa
 
-        with stage("frontend"):
+        with stage("frontend"), decoding_with(self.viterbi):
             f0, voiced, probability = librosa.pyin(
                 samples,
                 fmin=self.fmin,

@@ -30,6 +30,7 @@ class Praat(F0Extractor):
 
     name: ClassVar[str] = "praat"
     peer: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = True
     requires: ClassVar[tuple[str, ...]] = ("parselmouth",)
     extra: ClassVar[str | None] = "praat"
 

@@ -43,6 +43,7 @@ class Tracks(F0Extractor):
 
     name: ClassVar[str] = "tracks"
     peer: ClassVar[bool] = True
+    single_threaded: ClassVar[bool] = True
     accuracy_only: ClassVar[bool] = True
     #: the task calls :meth:`extract_ids`, because audio alone finds no file
     by_id: ClassVar[bool] = True

@@ -107,6 +107,7 @@ class _Desk:
             "clips": len(self.rows),
             "clips_missed": len(self.errors),
             "seconds": sum(row["seconds"] for row in self.rows),
+            "seconds_scored": sum(row.get("scored_s", 0.0) for row in self.rows),
             "extract_s": self.seconds,
             "errors": self.errors[:20],
             "seeds": self._seed_metrics(),
@@ -177,9 +178,10 @@ def _load(job: Job, task: Task, teller: Teller) -> list[Any]:
     systems = [task.build(place.extractor, place.params) for place in job.systems]
     shared = None
     loaded: list[Any] = []
-    for system in systems:
+    for place, system in zip(job.systems, systems, strict=True):
         teller.alive(None, 0.0, 0.0)
-        system.load()
+        if not (place.is_peer and job.peer_outputs):  # its answers are known
+            system.load()
         if isinstance(system, TwoStage) and (len(systems) > 1 or _is_random(system)):
             shared = shared or SharedInference(system)
             loaded.append(Follower(system, shared))

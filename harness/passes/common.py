@@ -10,7 +10,7 @@ from typing import Any
 from extractors.base import TwoStage
 from extractors.errors import F0BenchError
 from harness.datasets.registry import open_dataset
-from harness.jobs import Job
+from harness.jobs import Job, Teller
 from harness.tasks import Task
 from harness.tasks.base import Item
 from harness.worker import describe
@@ -60,6 +60,28 @@ class Reader:
             seconds += item.seconds
         if block:
             yield block
+
+
+class Heartbeat:
+    """Takes every stage of an untimed pass as a sign of life, once a second at most.
+
+    A slow system marks its stages while it works; one that hangs does not.
+    """
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._last = 0.0
+
+    def enter(self, name: str) -> None:
+        """A stage begins."""
+        now = time.monotonic()
+        if now - self._last > 1:
+            self._last = now
+            self._teller.pulse()
+
+    def exit(self, name: str) -> None:
+        """A stage ends: as good a sign."""
+        self.enter(name)
 
 
 @dataclass(frozen=True)

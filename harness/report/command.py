@@ -6,6 +6,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,10 +37,11 @@ def report(flags: Flags, words: Sequence[str]) -> int:
     """
     sources = [source(flags, word) for word in words or ["latest"]]
     gate = read_gate(sources[0].run) if len(sources) == 1 else None
-    page = build_page(sources, gate, wide=flags.wide, by=flags.by)
+    build = partial(build_page, sources, gate, by=flags.by, calibrate=flags.calibrate)
+    page = build(wide=flags.wide)
     folder = flags.out or _folder(flags, sources)
     # The files always hold the headline; --wide is for the terminal, where no CSV is.
-    kept = page if not flags.wide else build_page(sources, gate, by=flags.by)
+    kept = page if not flags.wide else build()
     write_page(folder.resolve(), kept, sources)
     terminal.show(page, files=files_line(folder.resolve()))
     if flags.json:

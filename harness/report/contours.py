@@ -12,7 +12,6 @@ from .table import Row
 if TYPE_CHECKING:
     import pandas as pd
 
-    from harness.records import Run
 
 CLIPS = 10
 #: More rows than this in one contour cannot be told apart.
@@ -21,17 +20,16 @@ ROWS = 6
 SPAN_S = 30.0
 _REFERENCES = {
     "truth": {"color": "rgba(128,128,128,0.55)", "width": 7},
-    "pyin": {"color": "rgba(128,128,128,0.9)", "width": 1.2, "dash": "dot"},
+    "peer": {"color": "rgba(128,128,128,0.9)", "width": 1.2, "dash": "dot"},
 }
 
 
 def worst_contours(
-    runs: Sequence[Run], rows: Sequence[Row], clips: Sequence[ClipScores]
+    rows: Sequence[Row], clips: Sequence[ClipScores]
 ) -> list[tuple[ClipScores, Figure]]:
     """A figure for each of the first ten of ``clips`` that has stored outputs.
 
     Args:
-        runs: where the references are.
         rows: rows of the report; the first six that scored the clip are drawn.
         clips: worst first; those without a score are left out.
     """
@@ -39,11 +37,14 @@ def worst_contours(
     if not worst:
         return []
     ids = [clip.clip_id for clip in worst]
-    references = [run.references(ids) for run in runs]
+    references = {
+        row.record.data["data"]["name"]: row.record.references(ids)
+        for _, row in reversed(_drawn(rows))
+    }
     tracks = {i: row.record.tracks(ids) for i, row in _drawn(rows)}
     found = []
     for clip in worst:
-        curves = _reference_curves(references, clip.clip_id)
+        curves = _reference_curves(references.get(clip.dataset), clip.clip_id)
         curves += [
             trace
             for index, row in _drawn(rows)
@@ -74,15 +75,13 @@ def _of_clip(frames: pd.DataFrame, clip_id: str) -> pd.DataFrame:
 
 
 def _reference_curves(
-    references: Sequence[pd.DataFrame], clip_id: str
+    references: pd.DataFrame | None, clip_id: str
 ) -> list[dict[str, Any]]:
+    if references is None or references.empty:
+        return []
     found = []
     for source, style in _REFERENCES.items():
-        for table in references:
-            if table.empty:
-                continue
-            frames = _of_clip(table[table["source"] == source], clip_id)
-            if len(frames):
-                found.append(curve(frames, source, style))
-                break  # runs on the same data hold the same reference
+        frames = _of_clip(references[references["source"] == source], clip_id)
+        if len(frames):
+            found.append(curve(frames, source, style))
     return found

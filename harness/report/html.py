@@ -29,7 +29,7 @@ from .table import Row
 from .threshold import threshold_curves
 
 if TYPE_CHECKING:
-    from harness.records import Run
+    pass
 
 TEMPLATE = "report.html.j2"
 
@@ -80,9 +80,8 @@ def _content(page: Page, sources: Sequence[Source]) -> dict[str, Any]:
     scored, _ = metrics_of(rows)
     metric = clip_metric(scored, rows)
     clips = worst_first(rows, metric) if metric else []
-    runs = [source.run for source in sources]
-    contours = worst_contours(runs, rows, clips)
-    figures = _figures(runs, rows, metric)
+    contours = worst_contours(rows, clips)
+    figures = _figures(rows, metric)
     drawn = {f"contour-{i}": figure for i, (_, figure) in enumerate(contours)}
     return {
         "page": page,
@@ -108,7 +107,7 @@ def _legend(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def _figures(
-    runs: Sequence[Run], rows: Sequence[Row], metric: Metric | None
+    rows: Sequence[Row], metric: Metric | None
 ) -> list[tuple[str, str, str, Figure]]:
     """Name, title, explanation and figure, those that have data."""
     agreement = metric is not None and metric.name.startswith("agreement_")
@@ -138,7 +137,7 @@ def _figures(
             "Voicing threshold",
             "F1 within 50 cents that every threshold on the stored confidence would "
             "give; the marker is the threshold in use.",
-            threshold_curves(runs, rows),
+            threshold_curves(rows),
         ),
     ]
     return [(n, t, note, f) for n, t, note, f in candidates if f is not None]

@@ -64,6 +64,7 @@ def build_page(
     *,
     wide: bool = False,
     by: Sequence[str] = (),
+    calibrate: str | None = None,
 ) -> Page:
     """Lay out one run, or several runs as one table.
 
@@ -72,10 +73,12 @@ def build_page(
         gate: verdicts on a single run: content of ``gate.json``, or a gate's result.
         wide: show every metric.
         by: tags that split the accuracy table.
+        calibrate: tag across whose values voicing thresholds are learnt.
 
     Raises:
-        UsageError: no clip carries a tag of ``by``.
+        UsageError: no clip carries a tag of ``by`` or ``calibrate``.
     """
+    from .calibrated import calibrated_table
     from .split import split_table
 
     rows = [row for source in sources for row in rows_of(source, len(sources) > 1)]
@@ -83,6 +86,8 @@ def build_page(
     tables = result_tables(rows, scored, cost, wide)
     if by:
         tables[0] = split_table(rows, scored, tuple(by), wide)
+    if calibrate:
+        tables.insert(1, calibrated_table(rows, calibrate))
     runs = [source.run for source in sources]
     page = Page(
         " + ".join(run.name for run in runs),
@@ -173,7 +178,10 @@ def head_of(run: Run) -> list[tuple[str, str]]:
 def _counts(run: Run) -> str:
     status = [record.status for record in run.records]
     total = len(run.plan["cells"])
-    words = [("measured", status.count("ok")), ("partial", status.count("partial"))]
+    reused = (run.plan.get("counts") or {}).get("reused", 0)
+    whole = status.count("ok")
+    words = [("measured", max(whole - reused, 0)), ("reused", min(reused, whole))]
+    words.append(("partial", status.count("partial")))
     words += [("failed", status.count("error")), ("missing", total - len(status))]
     words.append(
         ("skipped", status.count("skipped") + len(run.plan.get("skipped", ())))

@@ -11,20 +11,16 @@ from .figures import Figure, colour, layout, line, row_name
 from .table import Row
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from harness.metrics.threshold import ThresholdCurve
-    from harness.records import Run
 
 #: Clips that the curves rest on at most: their shape needs no more.
 CLIPS = 200
 
 
-def threshold_curves(runs: Sequence[Run], rows: Sequence[Row]) -> Figure | None:
+def threshold_curves(rows: Sequence[Row]) -> Figure | None:
     """Pitch F1 over the threshold, for rows whose voicing is one.
 
     Args:
-        runs: where the references of ``rows`` are.
         rows: rows of the report.
 
     Returns:
@@ -35,7 +31,7 @@ def threshold_curves(runs: Sequence[Run], rows: Sequence[Row]) -> Figure | None:
         threshold = (row.record.data.get("voicing") or {}).get("threshold")
         if threshold is None or row.failed:
             continue
-        curve = _total(runs, row)
+        curve = _total(row)
         if curve is not None and curve.ref_voiced > 0:
             traces += _traces(index, row, curve, float(threshold))
     if not traces:
@@ -77,25 +73,24 @@ def _traces(
     ]
 
 
-def _total(runs: Sequence[Run], row: Row) -> ThresholdCurve | None:
+def _total(row: Row) -> ThresholdCurve | None:
     clips = row.record.clips()
-    run = next((r for r in runs if r.path in row.record.path.parents), None)
-    if run is None or clips.empty:
+    if clips.empty:
         return None
     ids = list(clips["clip_id"][clips["status"] == "ok"])[:CLIPS]
-    if not ids:
-        return None
-    references, tracks = run.references(ids), row.record.tracks(ids)
-    if references.empty or tracks.empty or "confidence" not in tracks.columns:
-        return None
-    curves = list(_curves(references[references["source"] == "truth"], tracks, row))
+    curves = [curve for _, curve in clip_curves(row, ids)]
     return reduce(add, curves) if curves else None
 
 
-def _curves(truth: pd.DataFrame, tracks: pd.DataFrame, row: Row) -> Iterator[Any]:
+def clip_curves(row: Row, ids: Sequence[str]) -> Iterator[tuple[str, ThresholdCurve]]:
+    """Counts of the named clips at every threshold, where they have a truth."""
     from extractors.track import F0Track
     from harness.metrics.threshold import threshold_curve
 
+    references, tracks = row.record.references(ids), row.record.tracks(ids)
+    if references.empty or tracks.empty or "confidence" not in tracks.columns:
+        return
+    truth = references[references["source"] == "truth"]
     rule = row.record.data["cell"]["task"].get("resample", "f0bench")
     stored = {clip: part for clip, part in tracks.groupby("clip_id", sort=False)}
     for clip, part in truth.groupby("clip_id", sort=False):
@@ -106,6 +101,9 @@ def _curves(truth: pd.DataFrame, tracks: pd.DataFrame, row: Row) -> Iterator[Any
         hertz = own["f0_hz"].to_numpy()
         times, level = own["time_s"].to_numpy(), own["confidence"].to_numpy()
         track = F0Track(times, hertz, hertz > 0, level)
-        yield threshold_curve(
-            ref["time_s"], ref["f0_hz"], ref["voiced"], track, rule=rule
+        yield (
+            str(clip),
+            threshold_curve(
+                ref["time_s"], ref["f0_hz"], ref["voiced"], track, rule=rule
+            ),
         )

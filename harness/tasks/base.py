@@ -64,6 +64,10 @@ class Task(Protocol):
         """Registered extractor and options that give the second reference."""
         ...
 
+    def is_peer(self, name: str, params: Mapping[str, Any]) -> bool:
+        """Whether a system gives the very outputs of the reference peer."""
+        ...
+
     def build(self, name: str, params: Mapping[str, Any]) -> Any:
         """Construct the system registered as ``name``, not yet loaded."""
         ...

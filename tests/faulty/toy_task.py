@@ -45,6 +45,9 @@ class LoudnessTask:
     def peer(self) -> None:
         return None
 
+    def is_peer(self, name: str, params: Mapping[str, Any]) -> bool:
+        return False
+
     def build(self, name: str, params: Mapping[str, Any]) -> Any:
         return build(name, params)
 

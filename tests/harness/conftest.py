@@ -242,6 +242,7 @@ def _record(key, label, status, error, clips, missed) -> dict:
         },
         "voicing": {"threshold": 0.5, "source": "default"},
         "cold": None,
+        "references": "toy.parquet",
         "read_s": 0.1,
         "accuracy_pass_s": 0.2,
         "rounds": [],

@@ -208,3 +208,33 @@ def test_records_are_strict_json(faulty, tmp_path):
 
     for place in found.path.rglob("*.json"):
         json.loads(place.read_text(), parse_constant=refuse)
+
+
+def test_worker_ends_when_its_parent_is_killed(faulty, tmp_path):
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
+    script = script.replace('["constant", "meter", "slow"]', '["hangs"]')
+    parent = subprocess.Popen([sys.executable, "-c", script])
+    mine = f"{tmp_path}/site"
+    deadline = time.monotonic() + 60
+    while not workers(mine):
+        assert time.monotonic() < deadline, "no worker within a minute"
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    while workers(mine):
+        assert time.monotonic() < deadline, "the worker outlived its parent"
+        time.sleep(0.05)
+
+
+def workers(mark: str) -> list[str]:
+    """Worker processes whose PYTHONPATH holds ``mark``."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (place / "cmdline").read_bytes()
+            environment = (place / "environ").read_bytes()
+        except OSError:
+            continue
+        if b"harness.worker" in command and mark.encode() in environment:
+            found.append(place.name)
+    return found

@@ -112,3 +112,18 @@ def test_export_writes_below_the_run(results, results_dir, capsys):
 def test_export_needs_a_format(results):
     with pytest.raises(UsageError, match="--format"):
         export(results, ["old"])
+
+
+def test_calibrate_learns_on_the_other_groups(results, capsys):
+    report(with_flags(results, calibrate="speaker"), ["old"])
+    text = capsys.readouterr().out
+    assert "Pitch F1, threshold learnt on the other speakers" in text
+    lines = [part for part in text.splitlines() if "a 0." in part]
+    assert len(lines) == 2
+    assert all("b 0." in line for line in lines)
+    assert all(" 100.0 " in line for line in lines)  # the tracks are exact
+
+
+def test_calibrate_refuses_an_unknown_tag(results):
+    with pytest.raises(UsageError, match=r"--calibrate speker.*'speaker'"):
+        report(with_flags(results, calibrate="speker"), ["old"])

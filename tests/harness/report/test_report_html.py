@@ -183,7 +183,7 @@ def test_clips_are_sorted_worst_first(folder, summarise):
     assert clips[0].missed == (True, False)
     assert clips[0].mean == 0.5
     assert clips[0].tags == "speaker=b"
-    drawn = worst_contours([run], rows, clips)
+    drawn = worst_contours(rows, clips)
     names = [trace["name"] for trace in drawn[0][1]["data"]]
     assert names == ["truth", "2  other  cpu"]
 
@@ -208,8 +208,7 @@ def test_clip_metric_falls_back_to_agreement(demo):
 
 
 def test_threshold_curve_passes_through_the_measured_score(demo):
-    run, _ = demo
-    figure = threshold_curves([run], rows_of(demo))
+    figure = threshold_curves(rows_of(demo))
     markers = [trace for trace in figure["data"] if trace["mode"] == "markers"]
     assert [marker["x"] for marker in markers] == [[0.5], [0.5]]
     # Confidence is .9 in voiced and .1 in unvoiced frames: at .5 voicing is exact.
