@@ -19,12 +19,13 @@ from .config import DatasetConfig, EffortConfig, RunConfig, Settings, TaskConfig
 from .console import progress_reporter
 from .data import Data, load_data
 from .environment import inventory, library_versions, machine
-from .execute import Execution, Work, data_key, utc_now
+from .execute import Execution, utc_now
 from .launching import Reporter
 from .metrics.base import Value
 from .plan import Plan, build
 from .records import SCHEMA, Record, Run, load_run, locked, point_latest, write_json
 from .summary import summarise, summarise_run
+from .work import Work, data_key
 
 
 @dataclass(frozen=True)

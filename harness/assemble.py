@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .cell import plain
 from .config import Settings
@@ -14,9 +14,7 @@ from .environment import machine
 from .records import SCHEMA
 from .validity import assess
 from .validity import notes as validity_notes
-
-if TYPE_CHECKING:
-    from .execute import Work
+from .work import Work
 
 
 def assemble(work: Work, settings: Settings) -> dict[str, Any]:
@@ -44,7 +42,7 @@ def assemble(work: Work, settings: Settings) -> dict[str, Any]:
             for _, part in sorted(work.rounds.items())
         ],
         "timed_set": list(work.timed_set),
-        "timed_set_s": timed_seconds(work),
+        "timed_set_s": work.timed_seconds,
         "memory": _memory(work),
         "seeds": (work.accuracy or {}).get("seeds"),
         "probe": work.probe,
@@ -95,12 +93,6 @@ def _data(work: Work) -> dict[str, Any]:
         "seconds_scored": accuracy.get("seconds_scored"),
         "truth": work.data.truth,
     }
-
-
-def timed_seconds(work: Work) -> float:
-    """Seconds of audio in the timed set."""
-    wanted = set(work.timed_set)
-    return sum(seconds for name, seconds in work.data.durations() if name in wanted)
 
 
 def _cold(work: Work) -> dict[str, float] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,12 @@ from typing import Any
 from extractors.errors import F0BenchError
 from extractors.registry import extractor_class
 
-from .assemble import assemble, timed_seconds
+from .assemble import assemble
 from .cell import Cell, plain, stable_hash
 from .config import Settings
 from .data import Data
 from .environment import machine
 from .fingerprint import fingerprint
-from .jobs import System
 from .launching import Launcher, Reporter, Silence
 from .meter.timed_set import choose
 from .parts import Parts
@@ -33,49 +32,9 @@ from .plan import groups
 from .probes import ensure_probe
 from .records import replacing, write_json
 from .references import ensure_references
-from .tasks import make_task
+from .work import Work, data_key
 
 PATIENCE = 10.0  # × the expected time of a pass before its worker counts as hanging
-
-
-@dataclass
-class Work:
-    """One cell on its way to a record."""
-
-    cell: Cell
-    data: Data
-    parts: Parts
-    fingerprint: dict[str, Any]
-    accuracy: dict[str, Any] | None = None
-    accuracy_error: dict[str, Any] | None = None
-    probe: dict[str, Any] | None = None
-    rounds: dict[int, dict[str, Any]] = field(default_factory=dict)
-    round_error: dict[str, Any] | None = None
-    timed_set: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
-    measured: bool = False
-    wall_s: float = 0.0
-
-    @property
-    def accuracy_only(self) -> bool:
-        return extractor_class(self.cell.extractor).accuracy_only
-
-    @property
-    def references(self) -> str:
-        """Name of the file with the references of this cell's data and task."""
-        return f"{stable_hash(data_key(self.cell), 8)}.parquet"
-
-    def system(self) -> System:
-        """This cell as a job names it."""
-        cell = self.cell
-        return System(
-            cell.key,
-            cell.extractor,
-            plain(cell.params),
-            str(self.parts.folder),
-            is_peer=cell.voicing == "native"
-            and make_task(cell.task).is_peer(cell.extractor, cell.params),
-        )
 
 
 class Execution:
@@ -272,7 +231,7 @@ class Execution:
     def _pass_seconds(self, work: Work) -> float:
         """Expected seconds of one timed pass, in which a worker says nothing."""
         accuracy: Mapping[str, Any] = work.accuracy or {}
-        share = timed_seconds(work) / max(float(accuracy.get("seconds") or 0.0), 1e-6)
+        share = work.timed_seconds / max(float(accuracy.get("seconds") or 0.0), 1e-6)
         spent = float(accuracy.get("extract_s") or 0.0)
         return share * spent
 
@@ -336,11 +295,6 @@ class Execution:
                 f"cannot write the record of {work.cell.label}: {error.strerror}; "
                 "what was finished before is kept: make room and run again"
             ) from None
-
-
-def data_key(cell: Cell) -> str:
-    """Cells with equal keys share a data set and a task."""
-    return stable_hash(plain([asdict(cell.dataset), asdict(cell.task)]), 16)
 
 
 def _share_key(cell: Cell) -> str:

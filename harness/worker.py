@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from .failure import describe
 from .jobs import Job, Teller
 from .records import strict
 
@@ -73,25 +74,6 @@ def end_with_parent(pipe: int) -> None:
     waiting.register(pipe, 0)  # errors and hang-ups are reported without asking
     waiting.poll()
     os._exit(1)
-
-
-def describe(error: BaseException) -> dict[str, Any]:
-    """An exception as it stands in a record: kind, one line, clip."""
-    from extractors.errors import F0BenchError, TrackError, UnavailableError
-
-    text = " ".join(str(error).split()) or type(error).__name__
-    kind = "exception"
-    if isinstance(error, UnavailableError):
-        kind = "unavailable"
-    elif isinstance(error, TrackError):
-        kind = "contract"
-    elif isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__:
-        kind = "oom"
-    elif isinstance(error, SystemExit):
-        kind, text = "exit", f"it called sys.exit({error.code})"
-    if not isinstance(error, (F0BenchError, SystemExit)):
-        text = f"{type(error).__name__}: {text}"
-    return {"kind": kind, "message": text[:500], "clip_id": None}
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from typing import Any
 from extractors.base import TwoStage
 from extractors.errors import F0BenchError
 from harness.datasets.registry import open_dataset
+from harness.failure import describe
 from harness.jobs import Job, Teller
 from harness.tasks import Task
 from harness.tasks.base import Item
-from harness.worker import describe
 
 BLOCK_S = 120.0  # seconds of audio given to a system in one call, at most
 

@@ -33,6 +33,7 @@ def run(
     timeout_s: float = 60.0,
     task: str = "f0",
     fresh: bool = False,
+    budget_s: float | None = None,
 ) -> tuple[Run, dict[str, int]]:
     """Measure the named extractors on the first clips of the synthetic set."""
     settings = Settings(
@@ -41,6 +42,7 @@ def run(
         name="run",
         timeout_s=timeout_s,
         fresh=fresh,
+        budget_s=budget_s,
     )
     configs = [
         RunConfig(
@@ -186,6 +188,14 @@ def test_busy_wait_is_recorded_within_one_percent(faulty, tmp_path):
     assert len(offline) >= 20
     assert offline["wall_s"].median() == pytest.approx(0.020, rel=0.01)
     assert (offline["stage_network_s"] <= offline["wall_s"]).all()
+
+
+def test_budget_shrinks_the_timed_set_and_says_so(faulty, tmp_path):
+    effort = EffortConfig("check", 60.0, 1, 0.0, 3, 0.0, None, 60.0)
+    found, _ = run(["slow"], tmp_path, effort=effort, limit=24, budget_s=12.0)
+    record = found.records[0].data
+    assert 0 < record["timed_set_s"] < 30
+    assert any("budget" in note for note in record["notes"])
 
 
 def test_toy_task_runs_on_the_same_spine(faulty, tmp_path):

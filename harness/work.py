@@ -1,0 +1,65 @@
+"""One cell on its way to a record: what a run knows of it so far."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from extractors.registry import extractor_class
+
+from .cell import Cell, plain, stable_hash
+from .data import Data
+from .jobs import System
+from .parts import Parts
+from .tasks import make_task
+
+
+@dataclass
+class Work:
+    """One cell on its way to a record."""
+
+    cell: Cell
+    data: Data
+    parts: Parts
+    fingerprint: dict[str, Any]
+    accuracy: dict[str, Any] | None = None
+    accuracy_error: dict[str, Any] | None = None
+    probe: dict[str, Any] | None = None
+    rounds: dict[int, dict[str, Any]] = field(default_factory=dict)
+    round_error: dict[str, Any] | None = None
+    timed_set: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
+    measured: bool = False
+    wall_s: float = 0.0
+
+    @property
+    def accuracy_only(self) -> bool:
+        return extractor_class(self.cell.extractor).accuracy_only
+
+    @property
+    def references(self) -> str:
+        """Name of the file with the references of this cell's data and task."""
+        return f"{stable_hash(data_key(self.cell), 8)}.parquet"
+
+    @property
+    def timed_seconds(self) -> float:
+        """Seconds of audio in the timed set."""
+        wanted = set(self.timed_set)
+        return sum(s for name, s in self.data.durations() if name in wanted)
+
+    def system(self) -> System:
+        """This cell as a job names it."""
+        cell = self.cell
+        return System(
+            cell.key,
+            cell.extractor,
+            plain(cell.params),
+            str(self.parts.folder),
+            is_peer=cell.voicing == "native"
+            and make_task(cell.task).is_peer(cell.extractor, cell.params),
+        )
+
+
+def data_key(cell: Cell) -> str:
+    """Cells with equal keys share a data set and a task."""
+    return stable_hash(plain([asdict(cell.dataset), asdict(cell.task)]), 16)
