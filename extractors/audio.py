@@ -89,6 +89,10 @@ def read_audio(path: str | PathLike[str], channel: int | str | None = None) -> A
         raise InputError(f"{path.name}: no such file")
     try:
         data, sr = soundfile.read(path, dtype="float32", always_2d=True)
+    except UnicodeError:
+        raise InputError(
+            f"{printable(path.name)}: its name is not valid UTF-8; rename the file"
+        ) from None
     except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
         raise InputError(
             f"{path.name}: not readable as audio ({error}); convert it to WAV or FLAC"
@@ -97,6 +101,11 @@ def read_audio(path: str | PathLike[str], channel: int | str | None = None) -> A
         return Audio(_pick(data, channel), sr)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None
+
+
+def printable(name: str) -> str:
+    """A file name as text that can be written: undecodable bytes become escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _pick(data: NDArray[np.float32], channel: int | str | None) -> NDArray[np.float32]:

@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+import numpy as np
+
 from .audio import Audio
 from .errors import ConfigError, TrackError, nearest
 from .track import F0Track
@@ -104,7 +106,8 @@ def check_output(tracks: Sequence[F0Track], clips: Sequence[Audio]) -> None:
 
     Raises:
         TrackError: wrong number of tracks, not an :class:`F0Track`, an empty track, or
-            one that does not span its clip (0.1 s of tolerance at either end).
+            one that does not span its clip. The tolerance at either end is 0.1 s, or
+            one frame and a half where frames are further apart.
     """
     if len(tracks) != len(clips):
         raise TrackError(f"{len(tracks)} tracks for {len(clips)} clips")
@@ -114,7 +117,9 @@ def check_output(tracks: Sequence[F0Track], clips: Sequence[Audio]) -> None:
         if len(track) == 0:
             raise TrackError("the track is empty")
         first, last = float(track.times[0]), float(track.times[-1])
-        if abs(first) > 0.1 or abs(last - clip.seconds) > 0.1:
+        step = float(np.median(np.diff(track.times))) if len(track) > 1 else 0.0
+        slack = max(0.1, 1.5 * step)
+        if abs(first) > slack or abs(last - clip.seconds) > slack:
             raise TrackError(
                 f"the track spans {first:.3f}–{last:.3f} s of a clip of "
                 f"{clip.seconds:.3f} s; its frames must cover the whole clip"

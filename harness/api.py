@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from extractors.base import F0Extractor
-from extractors.errors import ConfigError
+from extractors.errors import ConfigError, nearest
 
 from .cell import Cell, plain
 from .compose import Request
@@ -99,17 +99,22 @@ def run_cell(
 
 
 def measure(
-    plan: Plan, *, command: str, reporter: Reporter | None = None
+    plan: Plan,
+    *,
+    command: str,
+    reporter: Reporter | None = None,
+    gpu: str | None = None,
 ) -> tuple[Run, dict[str, int]]:
     """Measure a plan and return the run with counts of measured and reused cells."""
     settings = plan.settings
     folder = Path(settings.results_dir) / plan.name
     data = scan_data(plan.cells)
+    _check_groups(settings.bootstrap, data)
     began = time.monotonic()
     with locked(folder):
-        describe = _describe(plan, data, command)
+        describe = {**_describe(plan, data, command), "machine": machine(gpu)}
         write_json(folder / "plan.json", describe)
-        execution = Execution(plan.cells, data, settings, folder, reporter)
+        execution = Execution(plan.cells, data, settings, folder, reporter, gpu)
         works = execution.run()
         describe["wall_s"] = time.monotonic() - began
         describe["notes"] = [*describe["notes"], *execution.notes]
@@ -130,6 +135,15 @@ def scan_data(cells: Sequence[Cell]) -> dict[str, Data]:
             by_config[config] = load_data(cell.dataset)
         found.setdefault(data_key(cell), by_config[config])
     return found
+
+
+def _check_groups(tag: str | None, data: Mapping[str, Data]) -> None:
+    """Refuse to resample by a tag that no clip has: the interval would be another."""
+    known = {
+        name for part in data.values() for clip in part.clips for name in clip.tags
+    }
+    if tag is not None and tag not in known:
+        raise ConfigError(f"bootstrap={tag}: no clip has this tag{nearest(tag, known)}")
 
 
 def _add_scored(groups: Sequence[dict[str, Any]], works: Sequence[Work]) -> None:
@@ -171,7 +185,6 @@ def _describe(plan: Plan, data: Mapping[str, Data], command: str) -> dict[str, A
         "skipped": [{"label": s.label, "reason": s.reason} for s in plan.skipped],
         "merged": list(plan.merged),
         "notes": [],
-        "machine": machine(),
         "versions": library_versions(),
         "groups": list(groups.values()),
     }
@@ -186,10 +199,13 @@ def run_command(request: Request, flags: Any) -> int:
 
     settings = request.configs[0].settings
     gate = load_gate(settings.gate, all_metrics(), request.config_dirs)
-    plan = build(request, inventory(settings.threads))
+    found = inventory(settings.threads)
+    plan = build(request, found)
     steps = 1 + len(plan.cells) * (2 + plan.settings.effort.rounds)
     with progress_reporter(steps) as reporter:
-        run, _ = measure(plan, command=flags.command_line, reporter=reporter)
+        run, _ = measure(
+            plan, command=flags.command_line, reporter=reporter, gpu=found.gpu
+        )
     summaries = summarise_run(run)
     result = judge(gate, run, summaries)
     write_gate(run, result)

@@ -10,14 +10,15 @@ from typing import Any
 
 from .cell import plain
 from .config import Settings
-from .environment import machine
 from .records import SCHEMA
 from .validity import assess
 from .validity import notes as validity_notes
 from .work import Work
 
 
-def assemble(work: Work, settings: Settings) -> dict[str, Any]:
+def assemble(
+    work: Work, settings: Settings, machine: Mapping[str, Any]
+) -> dict[str, Any]:
     """The record of one cell, as described in :mod:`harness.records`."""
     cell = work.cell
     status, error = _status(work)
@@ -48,7 +49,7 @@ def assemble(work: Work, settings: Settings) -> dict[str, Any]:
         "probe": work.probe,
         "references": work.references,
         "describe": (work.accuracy or {}).get("describe", {}),
-        "environment": machine(),
+        "environment": dict(machine),
         "settings": plain(asdict(settings.effort)) | {"threads": settings.threads},
         "written_utc": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "wall_s": work.wall_s,

@@ -1,11 +1,13 @@
 """The command ``f0bench``: reads the line, calls the command, maps errors to codes.
 
 Exit codes: 0 passed, 1 a blocking rule failed, 2 could not run, 3 inconclusive,
-4 incomplete, 130 interrupted. Commands are imported when they are called.
+4 incomplete, 130 interrupted, 141 the reader of stdout left. Commands are imported
+when they are called.
 """
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -20,6 +22,7 @@ from .helptext import help_text
 
 COULD_NOT_RUN = 2
 INTERRUPTED = 130
+READER_LEFT = 141  # as a shell reports SIGPIPE; 0 could hide a failed gate
 
 #: ``module:function`` of the commands that take (flags, words).
 TARGETS: Mapping[str, str] = {
@@ -31,6 +34,16 @@ TARGETS: Mapping[str, str] = {
     "export": "harness.report.command:export",
     "list": "harness.listing:main",
     "doctor": "harness.doctor:main",
+}
+
+#: What helps against errors of the system that more than one path can have.
+REMEDIES: Mapping[int, str] = {
+    errno.ENOSPC: "make room and run again",
+    errno.EDQUOT: "make room and run again",
+    errno.EACCES: "state a folder that you may use",
+    errno.EPERM: "state a folder that you may use",
+    errno.EROFS: "state a folder that you may write to",
+    errno.EMFILE: "allow more open files (ulimit -n)",
 }
 
 
@@ -48,26 +61,41 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _dispatch(words)
         sys.stdout.flush()
         return code
-    except F0BenchError as error:
-        if "--debug" in words:
-            traceback.print_exc()
-        print(f"f0bench: error: {_one_line(error)}", file=sys.stderr)
-        return COULD_NOT_RUN
     except KeyboardInterrupt:
         print("f0bench: interrupted; finished cells are kept", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # the reader left; closing stdout at exit would raise once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _reader_left()
+    except SystemExit as stop:
+        # rich answers a closed pipe by SystemExit(1), the code of a failed gate
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _reader_left()
+        raise
+    except (F0BenchError, OSError) as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        print(f"f0bench: error: {_told(error)}", file=sys.stderr)
+        return COULD_NOT_RUN
     except Exception:
         # a defect: shown whole, and never with the code of a failed gate
         traceback.print_exc()
         return COULD_NOT_RUN
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+def _reader_left() -> int:
+    # closing stdout at exit would raise once more
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return READER_LEFT
+
+
+def _told(error: F0BenchError | OSError) -> str:
+    """The message on one line; of the system's errors with path and remedy."""
+    text = str(error)
+    if isinstance(error, OSError):
+        where = "" if error.filename is None else f"{error.filename}: "
+        remedy = REMEDIES.get(error.errno or 0, "state another path")
+        text = f"{where}{error.strerror or text}; {remedy}, or see where with --debug"
+    return " ".join(text.split())
 
 
 def _dispatch(argv: list[str]) -> int:

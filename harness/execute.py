@@ -8,7 +8,6 @@ Nothing that fails stops the rest: it becomes the error of its cell.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from .cell import Cell, plain, stable_hash
 from .config import Settings
 from .data import Data
 from .environment import machine
-from .fingerprint import fingerprint
+from .fingerprint import files_hash, fingerprint
 from .launching import Launcher, Reporter, Silence
 from .meter.timed_set import choose
 from .parts import Parts
@@ -46,6 +45,7 @@ class Execution:
         settings: how to measure.
         folder: results folder, held by the caller's lock.
         reporter: told what is being done.
+        gpu: name of the GPU, part of what a speed belongs to.
     """
 
     def __init__(
@@ -55,19 +55,18 @@ class Execution:
         settings: Settings,
         folder: Path,
         reporter: Reporter | None = None,
+        gpu: str | None = None,
     ) -> None:
         self.settings = settings
         self.folder = folder
         cache = folder.parent / ".cache"
         self.launcher = Launcher(settings, cache, reporter or Silence())
-        self.began = time.monotonic()
+        self.machine = machine(gpu)
         self.notes: list[str] = []
         self.work = [self._work(cell, data[data_key(cell)]) for cell in cells]
 
     def run(self) -> list[Work]:
         """Measure what is missing and write every record."""
-        for work in self.work:
-            self._write(work)  # what is known already is readable from the start
         references: dict[str, Path | None] = {}
         alone = [w for w in self.work if w.cell.device != "cpu"]
         self.launcher.together(
@@ -90,10 +89,13 @@ class Execution:
 
     def _work(self, cell: Cell, data: Data) -> Work:
         depends = fingerprint(cell, data.hash)
-        parts = Parts(self.folder / "cells" / cell.key, depends["hash"])
+        mark = f"{depends['hash']}-{self.settings.seed}"
+        parts = Parts(self.folder / "cells" / cell.key, mark)
         if self.settings.fresh:
             parts.forget()
         work = Work(cell, data, parts, depends, accuracy=parts.accuracy())
+        if work.accuracy is not None and work.accuracy["clips_missed"]:
+            work.accuracy = None  # what failed is measured again
         if work.accuracy is None:
             parts.forget()
         return work
@@ -111,10 +113,20 @@ class Execution:
         """The references of one data set, copied into the run."""
         references = ensure_references(launcher, work.cell, work.data)
         self.notes.extend(references.notes)
+        self._require_agreement(work, references.path)
         found[data_key(work.cell)] = references.path
         if references.path is not None:
             with replacing(self.folder / "references" / work.references) as temporary:
                 shutil.copyfile(references.path, temporary)
+
+    def _require_agreement(self, first: Work, references: Path | None) -> None:
+        """Ask again for cells that were scored when there were no references."""
+        for work in self.work:
+            same = data_key(work.cell) == data_key(first.cell)
+            known = work.accuracy is not None and work.accuracy["references"]
+            if same and work.accuracy is not None and references and not known:
+                work.parts.forget()
+                work.accuracy = None
 
     def _probe(self, work: Work, launcher: Launcher) -> None:
         if work.accuracy_only:
@@ -168,7 +180,6 @@ class Execution:
                 self._accuracy([work], references, launcher)
             return
         for work in shared:
-            work.wall_s += outcome.wall_s / len(shared)
             work.measured = True
             if outcome.error is not None:
                 work.accuracy_error = outcome.error
@@ -177,6 +188,8 @@ class Execution:
                 work.accuracy = {
                     **value["cells"][work.cell.key],
                     "read_s": value["read_s"],
+                    "references": reference is not None,
+                    "wall_s": outcome.wall_s / len(shared),
                 }
                 work.parts.keep_accuracy(work.accuracy)
             self._write(work)
@@ -195,45 +208,41 @@ class Execution:
 
     def _rounds(self, group: Sequence[Work]) -> None:
         rounds = self.settings.effort.rounds
+        timed_set = self._timed_set(group)
         for work in group:
             work.parts.drop_rounds(rounds)
-            work.timed_set = self._timed_set(work)
+            work.timed_set = timed_set
         for number in range(1, rounds + 1):
             # Turning the order round means that no cell always goes first.
             order = group if number % 2 else list(reversed(group))
             for work in order:
                 self._round(work, number)
 
-    def _timed_set(self, work: Work) -> tuple[str, ...]:
+    def _timed_set(self, group: Sequence[Work]) -> tuple[str, ...]:
+        """One timed set for a group: only equal clips give comparable speeds."""
         limit = self.settings.effort.timed_s
-        missed = {e["clip_id"] for e in (work.accuracy or {}).get("errors", [])}
-        clips = [c for c in work.data.durations() if c[0] not in missed]
-        affordable = self._affordable(work)
-        if affordable is not None and affordable < (limit or work.data.seconds):
+        missed = {name for w in group for name in (w.accuracy or {}).get("missed", ())}
+        data = group[0].data
+        clips = [c for c in data.durations() if c[0] not in missed] or data.durations()
+        affordable = self._affordable(group)
+        if affordable is not None and affordable < (limit or data.seconds):
             limit = affordable
-            note = f"budget: timed set shrunk to {limit:.0f} s of audio"
-            if note not in work.notes:
-                work.notes.append(note)
+            for work in group:
+                work.notes.append(f"budget: timed set shrunk to {limit:.0f} s of audio")
         return tuple(choose(clips, limit, self.settings.seed))
 
-    def _affordable(self, work: Work) -> float | None:
-        """Seconds of audio whose passes fit into this cell's share of the budget."""
-        budget = self.settings.budget_s
-        if budget is None or work.accuracy is None:
-            return None
-        left = budget - (time.monotonic() - self.began)
-        shares = max(1, len(self.work) * self.settings.effort.rounds)
-        spent = max(float(work.accuracy["extract_s"]), 1e-6)
-        speed = float(work.accuracy["seconds"]) / spent
-        calls = self.settings.effort.min_passes + 4  # warm-up and clip by clip
-        return max(1.0, left / shares * speed / calls)
+    def _affordable(self, group: Sequence[Work]) -> float | None:
+        """Seconds of audio whose passes by every cell of a group fit into the budget.
 
-    def _pass_seconds(self, work: Work) -> float:
-        """Expected seconds of one timed pass, in which a worker says nothing."""
-        accuracy: Mapping[str, Any] = work.accuracy or {}
-        share = work.timed_seconds / max(float(accuracy.get("seconds") or 0.0), 1e-6)
-        spent = float(accuracy.get("extract_s") or 0.0)
-        return share * spent
+        Half of the budget is for timing. What is left on the clock does not enter: a
+        run that is continued must choose the clips that it chose before.
+        """
+        effort = self.settings.effort
+        if self.settings.budget_s is None:
+            return None
+        calls = effort.rounds * (effort.min_passes + 2)  # warm-up and clip by clip
+        share = self.settings.budget_s / 2 * len(group) / len(self.work)
+        return max(1.0, share / calls / sum(1 / work.speed for work in group))
 
     def _how(self, work: Work) -> str:
         return stable_hash(
@@ -243,7 +252,8 @@ class Execution:
                     self.settings.scenarios,
                     self.settings.threads,
                     work.timed_set,
-                    machine(),
+                    self.machine,
+                    files_hash("meter/*.py", "passes/rounds.py"),
                 ]
             )
         )
@@ -272,14 +282,13 @@ class Execution:
             device=work.cell.device,
             log=work.parts.folder / "worker.log",
             text=f"round {number} of {rounds}  {work.cell.label}",
-            patience_s=PATIENCE * self._pass_seconds(work),
+            patience_s=PATIENCE * work.timed_seconds / work.speed,
         )
-        work.wall_s += outcome.wall_s
         work.measured = True
         if outcome.error is not None:
             work.round_error = outcome.error
         else:
-            value = {**(outcome.value or {}), "n": number}
+            value = {**(outcome.value or {}), "n": number, "wall_s": outcome.wall_s}
             work.rounds[number] = value
             work.parts.keep_round(number, how, value)
         self._write(work)
@@ -289,7 +298,8 @@ class Execution:
         if work.accuracy is None and work.accuracy_error is None:
             return
         try:
-            write_json(work.parts.folder / "record.json", assemble(work, self.settings))
+            record = assemble(work, self.settings, self.machine)
+            write_json(work.parts.folder / "record.json", record)
         except OSError as error:
             raise F0BenchError(
                 f"cannot write the record of {work.cell.label}: {error.strerror}; "

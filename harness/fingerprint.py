@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from extractors.base import F0Extractor
-from extractors.errors import F0BenchError
 from extractors.registry import extractor_class
 
 from .cell import Cell, stable_hash
@@ -57,7 +57,9 @@ def scoring_hash(task: str) -> str:
     """Hash of the code that turns outputs into counts: task, metrics, label reader."""
     here = Path(__file__).parent
     files = [here / "metrics" / "alignment.py", here / "metrics" / "counts.py"]
-    files.append(here / "datasets" / "labels.py")
+    names = ("base", "labels", "label_format", "label_grid", "recording")
+    files += [here / "datasets" / f"{name}.py" for name in names]
+    files.append(here / "passes" / "accuracy.py")
     task_hash = package_hash(task_class(task).__module__)
     if task_class(task).__module__.startswith("harness."):
         module = task_class(task).__module__.rpartition(".")[2]
@@ -67,31 +69,39 @@ def scoring_hash(task: str) -> str:
 
 
 @lru_cache(maxsize=8)
-def package_files_hash(pattern: str) -> str:
-    """Hash of the modules of this package that match ``pattern``."""
+def files_hash(*patterns: str) -> str:
+    """Hash of the modules of this package that match one of ``patterns``."""
     here = Path(__file__).parent
-    return _hash_sources(sorted(here.glob(pattern)), here)
+    files = {file for pattern in patterns for file in here.glob(pattern)}
+    return _hash_sources(sorted(files), here)
 
 
 def system_fingerprint(cell: Cell) -> dict[str, Any]:
     """The part that belongs to the extractor: its code, weights and libraries."""
     cls = extractor_class(cell.extractor)
     return {
-        "code": package_hash(cls.__module__),
+        "code": [package_hash("extractors"), package_hash(cls.__module__)],
         "weights": _weights(cls, cell),
-        "versions": library_versions(),
+        "versions": library_versions() | _required_versions(cls),
     }
+
+
+def _required_versions(cls: type[F0Extractor]) -> dict[str, str]:
+    """Versions of the distributions that hold the modules an extractor imports."""
+    homes = metadata.packages_distributions()
+    names = {name for module in cls.requires for name in homes.get(module, ())}
+    return {name: metadata.version(name) for name in sorted(names)}
 
 
 def _weights(cls: type[F0Extractor], cell: Cell) -> dict[str, str]:
     try:
         paths = [Path(path) for path in cls(**cell.params).weights()]
         stats = [(path, path.stat()) for path in paths]
-    except (F0BenchError, OSError):
-        return {}  # absent weights become an error where the system is loaded
+    except (Exception, SystemExit):
+        return {}  # whatever is wrong becomes the error of the cell in its worker
     return {
-        path.name: file_hash(str(path), stat.st_size, stat.st_mtime_ns)
-        for path, stat in stats
+        str(number): file_hash(str(path), stat.st_size, stat.st_mtime_ns)
+        for number, (path, stat) in enumerate(stats)
     }
 
 

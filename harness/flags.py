@@ -28,6 +28,7 @@ COMMANDS = (
 COMPOSING = ("run", "check", "probe")
 READING = ("gate", "report", "compare", "export")
 FORMATS = ("librosa", "mir_eval", "crepe")
+LATEST = "latest"  # the link to the newest run
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,22 @@ def parse(argv: Sequence[str]) -> tuple[str | None, Flags, list[str]]:
     return command, flags, words
 
 
+def run_name(name: str) -> str:
+    """Return ``name`` if it can be that of a folder directly below the results.
+
+    Raises:
+        UsageError: it is empty, has several path components, begins with a dot, holds
+            a control character, or is ``latest``, the link to the newest run.
+    """
+    parts = set("/\\") & set(name)
+    if parts or not name.isprintable() or name.startswith(".") or name in ("", LATEST):
+        raise UsageError(
+            f"--name {name!r} cannot be a folder of results; use one plain name that "
+            f"does not begin with a dot and is not '{LATEST}', e.g. --name before"
+        )
+    return name
+
+
 def _scan(rest: list[str]) -> tuple[Flags, list[Flag], list[str]]:
     names = {name: flag for flag in FLAGS for name in flag.names}
     flags, used, words = Flags(), [], []
@@ -201,6 +218,8 @@ def _value(flag: Flag, name: str, value: str | None, rest: list[str]) -> Any:
         raise UsageError(f"{name} needs a value: {name} {flag.takes}")
     if flag.choices and value not in flag.choices:
         raise UsageError(f"{name} {value}{nearest(value, flag.choices)}")
+    if flag.field == "name":
+        return run_name(value)
     if flag.field == "by":
         return tuple(tag for tag in value.split(",") if tag)
     if flag.field in ("config_dir", "out"):

@@ -48,16 +48,25 @@ def judge(gate: Gate, run: Run, summaries: Summaries) -> GateResult:
 
     Returns:
         Verdicts and exit code: 1 a blocking rule failed, 4 incomplete, 3 undecided
-        where the gate blocks on that, else 0. A run without a measured cell is 4.
+        where the gate blocks on that, else 0. A run without a measured cell, or with
+        a failed one of any role, is 4.
     """
     found = [v for rule in gate.rules for v in _rule(rule, run, summaries)]
     return verdicts.conclude(
-        gate.name, found, _incomplete(run), gate.block_inconclusive
+        gate.name, found, _incomplete(run), gate.block_inconclusive, _idle(run, found)
     )
 
 
+def _idle(run: Run, found: Sequence[RuleVerdict]) -> str:
+    """Why no rule could judge anything, empty where one did or a candidate exists."""
+    judged = any(v.key or v.verdict != verdicts.NOT_APPLICABLE for v in found)
+    if judged or any(record.role == "candidate" for record in run.records):
+        return ""
+    return "nothing to judge: no candidate (role=candidate makes a cell one)"
+
+
 def _incomplete(run: Run) -> str:
-    """Why a run is incomplete: nothing measured, or planned cells without a record."""
+    """Why a run is incomplete: nothing measured, cells without a record or failed."""
     measured = [r for r in run.records if r.status in ("ok", "partial")]
     present = {record.key for record in run.records}
     absent = [c["label"] for c in run.plan["cells"] if c["key"] not in present]
@@ -65,6 +74,10 @@ def _incomplete(run: Run) -> str:
         return f"{len(absent)} planned cells have no record, first: {absent[0]}"
     if not measured:
         return "nothing was measured: every cell was skipped or failed"
+    failed = [r for r in run.records if r.status == "error"]
+    if failed:
+        count = f"{len(failed)} cell{'s' if len(failed) > 1 else ''} failed"
+        return f"{count}, first: {failed[0].label}: {_message(failed[0])}"
     return ""
 
 

@@ -96,7 +96,7 @@ examples
 f0bench list [TOPIC] [flags]: names that a command line may use; without TOPIC, all.
 
 topics
-  extractors decoders datasets metrics experiments efforts gates
+  extractors decoders datasets labels tasks metrics experiments efforts gates
 
 examples
   f0bench list extractors

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Event
@@ -168,6 +168,7 @@ class _Watch:
     progress: Progress | None
     cancelled: Event | None
     clip: str | None = None
+    where: str = ""
     pending: bytes = b""
 
     def wait(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -176,20 +177,27 @@ class _Watch:
             ready = self._ready()
             if not ready:
                 reason = f"no sign of life for {self.timeout_s:g} s; raise timeout_s"
-                return None, _error("hang", reason, self.clip)
+                return None, self._named(_error("hang", reason, self.clip))
             chunk = os.read(self.pipe, 65536)
             if not chunk:
-                return None, _crash(self.process, self.clip)
+                return None, self._named(_crash(self.process, self.clip))
             *lines, self.pending = (self.pending + chunk).split(b"\n")
             for line in lines:
                 message = json.loads(line)
                 self.clip = message.get("clip", self.clip)
+                self.where = message.get("where", self.where)
                 if message["event"] == "done":
                     return message["outcome"], None
                 if message["event"] == "failed":
                     return None, {"clip_id": self.clip} | _stated(message["error"])
                 if self.progress is not None:
                     self.progress(message)
+
+    def _named(self, error: dict[str, Any]) -> dict[str, Any]:
+        """Say where it happened, as far as that is known."""
+        if self.where and error["clip_id"] is None:
+            error["message"] += f"; {self.where}"
+        return error
 
     def _ready(self) -> bool:
         """Sleep until the worker says something; ``False`` after the time-out."""
@@ -240,6 +248,15 @@ class Teller:
     def alive(self, clip: str | None, done: float, total: float) -> None:
         """Say which clip is being worked on and how far the job is."""
         self._send({"event": "alive", "clip": clip, "done": done, "total": total})
+
+    def block(self, clips: Sequence[str], done: float) -> None:
+        """Say which clips are given to the system together."""
+        name = clips[0] if len(clips) == 1 else None
+        among = f"among {len(clips)} clips from {clips[0]} to {clips[-1]}"
+        where = "" if name else among
+        self._send(
+            {"event": "alive", "clip": name, "where": where, "done": done, "total": 0.0}
+        )
 
     def pulse(self) -> None:
         """Say that the work goes on, without saying how far it is."""

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from extractors import registry
-from extractors.errors import F0BenchError, UsageError, nearest
+from extractors.errors import ConfigError, F0BenchError, UsageError, nearest
 
 from .confdir import option_file, options, search_dirs
 from .flags import Flags
 from .plan import missing_packages, pip_line
 
 Row = dict[str, Any]
+
+AGREEMENT = "agreement_"  # begins the names of metrics against the second tracker
 
 DECODERS: Mapping[str, str] = {
     "argmax": "the most probable bin of each frame",
@@ -91,17 +94,49 @@ def decoders(dirs: Sequence[Path]) -> list[Row]:
 
 
 def datasets(dirs: Sequence[Path]) -> list[Row]:
-    """Data sets, and the presets of the label reader."""
+    """Data sets, for ``dataset=NAME``."""
+    return _files("dataset", dirs)
+
+
+def labels(dirs: Sequence[Path]) -> list[Row]:
+    """Presets of the label reader, for ``dataset.labels=NAME``."""
     from dataclasses import asdict
 
     from .datasets.label_format import PRESETS
 
-    rows = _files("dataset", dirs)
+    rows = []
     for name, preset in sorted(PRESETS.items()):
         stated = {k: v for k, v in asdict(preset).items() if v is not None}
-        text = ", ".join(f"{k} {_text(v)}" for k, v in stated.items())
-        rows.append({"name": f"labels={name}", "definition": text})
+        text = ", ".join(f"{k} {_text(v)}" for k, v in stated.items() if k != "note")
+        rows.append({"name": name, "definition": preset.note, "format": text})
     return rows
+
+
+def tasks(dirs: Sequence[Path]) -> list[Row]:
+    """Registered tasks, for ``task=NAME``; one without a file cannot be composed."""
+    from .tasks import targets
+
+    files = options("task", dirs)
+    return [
+        {
+            "name": name,
+            "definition": _task_text(name),
+            "state": "installed" if name in files else f"needs task/{name}.yaml",
+        }
+        for name in sorted(targets())
+    ]
+
+
+def _task_text(name: str) -> str:
+    """First sentence of the module that a task is defined in."""
+    from .tasks import task_class
+
+    try:
+        text = sys.modules[task_class(name).__module__].__doc__ or ""
+    except (ImportError, AttributeError) as error:
+        return f"cannot be imported: {error}"
+    bare = re.sub(r":\w+:`~?[\w.]*?(\w+)`", r"\1", text.partition("\n\n")[0])
+    return " ".join(bare.split())
 
 
 def metrics(dirs: Sequence[Path]) -> list[Row]:
@@ -144,7 +179,7 @@ def _files(group: str, dirs: Sequence[Path]) -> list[Row]:
 def _comment(path: Path) -> str:
     """The comment that opens a YAML file, without Hydra's own directive."""
     text = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _read(path).splitlines():
         if not line.startswith("#"):
             break
         if not line.startswith("# @"):
@@ -152,16 +187,29 @@ def _comment(path: Path) -> str:
     return " ".join(text)
 
 
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 ({error}); save it as such") from None
+
+
 def _yaml(path: Path) -> Any:
     import yaml
 
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        return yaml.safe_load(_read(path))
+    except yaml.YAMLError as error:
+        told = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not readable as YAML: {told}") from None
 
 
 TOPICS: Mapping[str, Callable[[Sequence[Path]], list[Row]]] = {
     "extractors": extractors,
     "decoders": decoders,
     "datasets": datasets,
+    "labels": labels,
+    "tasks": tasks,
     "metrics": metrics,
     "experiments": experiments,
     "efforts": efforts,
@@ -176,7 +224,8 @@ def _show(found: Mapping[str, Sequence[Row]]) -> None:
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for topic, rows in found.items():
+    for topic, listed in found.items():
+        rows = _once(listed) if topic == "metrics" else listed
         table = Table(title=topic, title_justify="left", box=SIMPLE_HEAD)
         for column in rows[0] if rows else ():
             fixed = column in ("name", "role", "extra")
@@ -184,6 +233,24 @@ def _show(found: Mapping[str, Sequence[Row]]) -> None:
         for row in rows:
             table.add_row(*(Text(_text(value)) for value in row.values()))
         console.print(table)
+        if len(rows) < len(listed):
+            console.print(
+                f"Each accuracy metric exists as {AGREEMENT}<name> too: the same "
+                "against a second tracker in place of the truth.\n"
+            )
+
+
+def _once(rows: Sequence[Row]) -> list[Row]:
+    """Metrics without those that repeat another one against the second tracker."""
+    names = {row["name"] for row in rows}
+    return [
+        row
+        for row in rows
+        if not (
+            row["name"].startswith(AGREEMENT)
+            and row["name"].removeprefix(AGREEMENT) in names
+        )
+    ]
 
 
 def _text(value: Any) -> str:

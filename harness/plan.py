@@ -4,24 +4,31 @@ An axis that an extractor does not declare is removed before hashing, so that un
 extractors sweep together; cells that are then equal are one cell. A combination that
 cannot run here – a value the extractor does not know, a device or a package that is
 absent – is skipped with the reason, which is a valid outcome.
+
+Every extractor that is to be measured is constructed once, because only its
+constructor knows the bounds of its options: what it refuses is refused before anything
+is measured.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from extractors import registry
 from extractors.base import F0Extractor
-from extractors.errors import ConfigError
+from extractors.errors import ConfigError, UnavailableError
 
 from .cell import Cell, dataset_name, plain, stable_hash
 from .cell_labels import unique_labels
 from .compose import ProbeClass, Request
 from .config import RunConfig, Settings
+from .flags import run_name
 from .resolve import AXES
 from .schema import TASK_ARGUMENTS, check_names, fixed_threshold, member
 
@@ -124,10 +131,14 @@ def build(
         probe_class: class of a registered extractor name.
 
     Raises:
-        ConfigError: the request is empty, or two places would share one name.
+        ConfigError: the request is empty, two places would share one name, or a
+            constructor refuses its options.
+        UsageError: the stated name of the run is no plain name.
     """
     if not request.configs:
         raise ConfigError("nothing to measure: the request holds no cell")
+    if request.configs[0].settings.name is not None:
+        run_name(request.configs[0].settings.name)
     tallies: dict[str, _Tally] = {}
     found: dict[str, Cell] = {}
     reasons: dict[str, str] = {}
@@ -137,6 +148,7 @@ def build(
         cell, reason = _attempt(config, inventory, probe_class, tally)
         if cell.key not in found:
             tally.left += 1
+            reason = reason or _refusal(cell, probe_class(cell.extractor))
         _check_places(cell, found.setdefault(cell.key, cell))
         if reason is not None:
             reasons[cell.key] = reason
@@ -262,6 +274,27 @@ def _check_packages(cls: type[F0Extractor]) -> None:
     missing = missing_packages(cls)
     if missing:
         raise _Skip(f"{', '.join(missing)} not installed; {pip_line(cls)}")
+
+
+def _refusal(cell: Cell, cls: type[F0Extractor]) -> str | None:
+    """Construct the extractor once; why it cannot run here, ``None`` where it can.
+
+    Raises:
+        ConfigError: the constructor refuses an option.
+    """
+    try:
+        with redirect_stdout(sys.stderr):  # stdout is for the document of --json
+            cls(**cell.params)
+    except ConfigError as error:
+        named = str(error).startswith(f"{cell.extractor}.")
+        raise ConfigError(
+            str(error) if named else f"{cell.extractor}: {error}"
+        ) from error
+    except UnavailableError as error:
+        return str(error)
+    except (Exception, SystemExit):
+        return None  # a defect of a plug-in: its worker reports it, in that cell alone
+    return None
 
 
 def missing_packages(cls: type[F0Extractor]) -> list[str]:

@@ -24,9 +24,14 @@ def choices_yaml(request: Request) -> str:
 
 
 def processes(plan: Plan) -> int:
-    """Worker processes: inventory, probe and accuracy pass of a cell, its rounds."""
+    """Worker processes: inventory, probe and accuracy pass of a cell, its rounds.
+
+    A plan without cells needs none.
+    """
     from extractors.registry import extractor_class
 
+    if not plan.cells:
+        return 0
     rounds = plan.settings.effort.rounds
     timed = [c for c in plan.cells if not extractor_class(c.extractor).accuracy_only]
     return 1 + 2 * len(plan.cells) + rounds * len(timed)
@@ -78,6 +83,8 @@ def lines(plan: Plan) -> list[str]:
     ]
     found += [f"merged   {line}" for line in plan.merged]
     found += _skipped(plan.skipped)
+    if not plan.cells:
+        return [*found, "workers  0 processes: nothing can be measured here"]
     found.append(f"workers  {processes(plan)} processes, one at a time")
     found.append(f"expected about {expected_minutes(plan):.1f} min")
     return found

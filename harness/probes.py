@@ -8,7 +8,7 @@ from typing import Any
 
 from .cell import Cell, plain, stable_hash
 from .data import Data
-from .fingerprint import package_files_hash, system_fingerprint
+from .fingerprint import files_hash, system_fingerprint
 from .jobs import System
 from .launching import Launcher
 from .records import read_json
@@ -45,7 +45,7 @@ def ensure_probe(
         "params": plain(cell.params),
         "task": asdict(cell.task),
         "quick": quick,
-        "probe": package_files_hash("probe*.py"),
+        "probe": files_hash("probe*.py"),
     }
     place = launcher.cache / "probe" / f"{stable_hash(parts, 16)}.json"
     fresh = launcher.settings.fresh or not place.exists()

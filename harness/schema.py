@@ -322,6 +322,11 @@ def voicing_rule(value: Any) -> str:
     text = str(value).replace(" ", "")
     if text == "native":
         return text
+    if text.startswith("calibrated"):
+        raise ConfigError(
+            f"voicing={value}: expected native or fixed(θ); for thresholds learnt "
+            "across a tag: f0bench report RUN --calibrate TAG"
+        )
     found = re.fullmatch(r"fixed\((\d*\.?\d+)\)", text)
     if found is None or not 0 <= float(found[1]) <= 1:
         raise ConfigError(

@@ -79,9 +79,10 @@ class GateResult:
     Attributes:
         gate: its name.
         rules: every rule on every cell that it selects, in the order of the gate.
-        verdict: ``pass``, ``fail``, ``incomplete`` or ``inconclusive``.
+        verdict: ``pass``, ``fail``, ``incomplete``, ``inconclusive`` or, where nothing
+            was judged, ``not applicable``.
         exit_code: 0, 1, 3 or 4.
-        reason: why the run is incomplete, else empty.
+        reason: why the run is incomplete or nothing was judged, else empty.
     """
 
     gate: str
@@ -99,7 +100,11 @@ class GateResult:
 
 
 def conclude(
-    gate: str, rules: Sequence[RuleVerdict], incomplete: str, block_doubt: bool
+    gate: str,
+    rules: Sequence[RuleVerdict],
+    incomplete: str,
+    block_doubt: bool,
+    idle: str = "",
 ) -> GateResult:
     """Verdict and exit code: the first that holds of 1, 4, 3, 0.
 
@@ -108,6 +113,7 @@ def conclude(
         rules: the verdicts.
         incomplete: why the run is incomplete, empty if it is complete.
         block_doubt: an undecided blocking rule ends with 3.
+        idle: why no rule judged anything, empty if one did; ends with 0.
     """
     lacking = [rule for rule in rules if rule.blocking and rule.incomplete]
     reason = incomplete or (lacking[0].reason if lacking else "")
@@ -118,6 +124,8 @@ def conclude(
         return GateResult(gate, tuple(rules), INCOMPLETE, 4, reason)
     if doubt:
         return GateResult(gate, tuple(rules), INCONCLUSIVE, 3 if block_doubt else 0)
+    if idle:
+        return GateResult(gate, tuple(rules), NOT_APPLICABLE, 0, idle)
     return GateResult(gate, tuple(rules), PASS, 0)
 
 

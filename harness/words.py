@@ -3,7 +3,8 @@
 The grammar gives types (``60`` is an integer, ``null`` is nothing) and sweeps (``a,b``,
 ``range(1,4)``, ``choice(a,b)``, ``glob(crepe*)``). Values of path-like keys never reach
 it: whatever stands right of the first ``=`` is the value, so that spaces, commas,
-brackets, ``=`` and any script work as typed.
+brackets, ``=`` and any script work as typed. Nor do rules of ``voicing``, which look
+like the grammar's functions: commas outside brackets set them apart.
 """
 
 from __future__ import annotations
@@ -101,6 +102,8 @@ def _read(text: str, options: Callable[[str], Sequence[str]]) -> Word:
         return Word(key, (_verbatim(key, raw),), text)
     if not raw:
         raise ConfigError(f"{text}: the value is missing; null means none")
+    if key == "voicing":
+        return Word(key, _rules(raw, text), text)
     values = tuple(_values(key, raw, text, options))
     if not values:
         raise ConfigError(f"{text}: the sweep is empty")
@@ -139,6 +142,19 @@ def _verbatim(key: str, raw: str) -> str | None:
     return raw
 
 
+def _rules(raw: str, text: str) -> tuple[str | None, ...]:
+    """Rules of ``voicing`` as typed, apart from quotes around the whole of one."""
+    found = []
+    for rule in re.split(r",(?![^()]*\))", raw):
+        bare = rule.strip()
+        if len(bare) > 2 and bare[0] == bare[-1] and bare[0] in "'\"":
+            bare = bare[1:-1]
+        if not bare:
+            raise ConfigError(f"{text}: a value is missing beside a comma")
+        found.append(None if bare == "null" else bare)
+    return tuple(found)
+
+
 def _values(
     key: str, raw: str, text: str, options: Callable[[str], Sequence[str]]
 ) -> Iterable[Any]:
@@ -146,8 +162,6 @@ def _values(
     from hydra.core.override_parser.types import Glob
     from hydra.errors import HydraException
 
-    if key == "voicing":  # fixed(0.5) would be an unknown function of the grammar
-        raw = re.sub(r"fixed\([^()]*\)", lambda found: f"'{found[0]}'", raw)
     try:
         override = OverridesParser.create().parse_override(f"{key}={raw}")
     except HydraException as error:

@@ -13,6 +13,8 @@ from .jobs import System
 from .parts import Parts
 from .tasks import make_task
 
+CAUTIOUS_SPEED = 0.5  # × real time, of systems whose answers were known already
+
 
 @dataclass
 class Work:
@@ -30,7 +32,6 @@ class Work:
     timed_set: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
     measured: bool = False
-    wall_s: float = 0.0
 
     @property
     def accuracy_only(self) -> bool:
@@ -40,6 +41,20 @@ class Work:
     def references(self) -> str:
         """Name of the file with the references of this cell's data and task."""
         return f"{stable_hash(data_key(self.cell), 8)}.parquet"
+
+    @property
+    def speed(self) -> float:
+        """Rough speed in × real time, from the accuracy pass; cautious if unknown."""
+        accuracy = self.accuracy or {}
+        spent = float(accuracy.get("extract_s") or 0.0)
+        seconds = float(accuracy.get("seconds") or 0.0)
+        return seconds / spent if spent > 0 and seconds > 0 else CAUTIOUS_SPEED
+
+    @property
+    def wall_s(self) -> float:
+        """Seconds that the kept passes of this cell took, whenever they were made."""
+        parts = [self.accuracy or {}, *self.rounds.values()]
+        return sum(float(part.get("wall_s", 0.0)) for part in parts)
 
     @property
     def timed_seconds(self) -> float:

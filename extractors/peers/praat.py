@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from extractors.audio import Audio
 from extractors.base import F0Extractor, check_range
 from extractors.errors import MissingExtraError
 from extractors.stages import stage
 from extractors.track import F0Track, FrameGrid, as_track
+
+from .timing import complete, picked
 
 
 class Praat(F0Extractor):
@@ -68,7 +71,7 @@ class Praat(F0Extractor):
         import parselmouth
 
         if clip.seconds <= 3 / self.fmin:
-            return as_track([clip.seconds / 2], [np.nan], [False], [0.0])
+            return self._spanned(np.zeros(0), np.zeros(0), np.zeros(0), clip)
         with stage("frontend"):
             sound = parselmouth.Sound(clip.samples.astype(np.float64), clip.sr)
             pitch = sound.to_pitch_ac(
@@ -81,4 +84,18 @@ class Praat(F0Extractor):
         hz, frames = candidates["frequency"], np.arange(pitch.n_frames)
         best = (hz > 0).argmax(axis=0)
         strength = candidates["strength"][best, frames]
-        return as_track(pitch.xs(), hz[best, frames], hz[0] > 0, strength)
+        f0 = np.where(hz[0] > 0, 1, -1) * hz[best, frames]
+        return self._spanned(np.asarray(pitch.xs()), f0, strength, clip)
+
+    @staticmethod
+    def _spanned(
+        times: NDArray[np.float64],
+        f0: NDArray[np.float64],
+        strength: NDArray[np.float64],
+        clip: Audio,
+    ) -> F0Track:
+        """The whole clip: Praat has no frame within 1.5 periods of fmin of its ends."""
+        times, index = complete(times, clip.seconds)
+        signed = picked(f0, index, np.nan)
+        level = picked(strength, index, 0.0)
+        return as_track(times, np.abs(signed), signed > 0, level)

@@ -7,6 +7,9 @@ the hop is whole: 22 050 Hz becomes 22 100 Hz for a hop of 10 ms.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -55,3 +58,47 @@ def noise(sr: int) -> Audio:
     """0.1 s of faint white noise, always the same, to warm a tracker up with."""
     samples = np.random.default_rng(0).standard_normal(sr // 10, dtype=np.float32)
     return Audio(samples / np.float32(10), sr)
+
+
+def complete(
+    times: NDArray[np.float64], seconds: float
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Frame times continued in their own step over holes and to both ends of a clip.
+
+    What a tool leaves out it calls unvoiced; with a frame for it, no reader of the
+    track has to guess.
+
+    Args:
+        times: frame centres in seconds, rising.
+        seconds: duration of the clip.
+
+    Returns:
+        The times, and for each the index of the given frame or −1 for a new one.
+    """
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.01
+    if not step > 0:
+        return times, np.arange(len(times))  # unsorted: F0Track says where
+    first, last = (times[0], times[-1]) if len(times) else (0.0, -step)
+    before = max(0, int(first / step + 1e-9))
+    after = max(0, int((seconds - last) / step + 1e-9))
+    new = [first - step * np.arange(before, 0, -1)]
+    new += [last + step * np.arange(1, after + 1)]
+    new += [_between(a, b, step) for a, b in pairwise(times) if b - a > 1.5 * step]
+    every = np.concatenate([times, *new])
+    index = np.full(len(every), -1)
+    index[: len(times)] = np.arange(len(times))
+    order = np.argsort(every, kind="stable")
+    return every[order], index[order]
+
+
+def _between(start: float, end: float, step: float) -> NDArray[np.float64]:
+    """Times inside a hole, at most a step apart and evenly spaced."""
+    count = max(round((end - start) / step), 2)
+    return np.linspace(start, end, count + 1)[1:-1]
+
+
+def picked(values: NDArray[Any], index: NDArray[np.int64], fill: Any) -> NDArray[Any]:
+    """Values of the frames that were given, ``fill`` in the new ones."""
+    if len(values) == 0:
+        return np.full(len(index), fill)
+    return np.where(index >= 0, values[index], fill)

@@ -16,6 +16,7 @@ from extractors.errors import ConfigError, ExtractorError
 from extractors.track import F0Track
 from extractors.voicing import threshold_or_default
 
+from .timing import complete, picked
 from .track_files import Columns, read_columns
 
 AUDIO_FORMATS = "wav flac ogg oga opus mp3 aif aiff aifc au caf w64 rf64 m4a"
@@ -113,19 +114,21 @@ class Tracks(F0Extractor):
         return path
 
     def _track(self, columns: Columns, seconds: float) -> F0Track:
+        if not np.isfinite(columns.time).all():
+            row = int(np.flatnonzero(~np.isfinite(columns.time))[0]) + 1
+            raise ExtractorError(f"its track has no time in row {row}; write seconds")
         f0 = np.where(np.isfinite(columns.f0), columns.f0, 0.0)
         voiced = self._voiced(columns, f0)
         level = columns.confidence if columns.confidence is not None else voiced
         confidence = np.clip(np.nan_to_num(level.astype(np.float64)), 0, 1)
         hz = np.where(f0 == 0, np.nan, np.abs(f0))
         inside = columns.time <= seconds
-        times, before, after = _span(columns.time[inside], seconds)
-        around = (before, after)
+        times, index = complete(columns.time[inside], seconds)
         return F0Track(
             times,
-            np.pad(hz[inside], around, constant_values=np.nan).astype(np.float32),
-            np.pad(voiced[inside], around),
-            np.pad(confidence[inside], around).astype(np.float32),
+            picked(hz[inside], index, np.nan),
+            picked(voiced[inside], index, False),
+            picked(confidence[inside], index, 0.0),
         )
 
     def _voiced(self, columns: Columns, f0: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -139,22 +142,3 @@ class Tracks(F0Extractor):
         """Every file below the root that a clip's track could be."""
         suffix = PurePosixPath(self.pattern).suffix
         return [*sorted(p for p in self.root.rglob(f"*{suffix}") if p.is_file())]
-
-
-def _span(
-    times: NDArray[np.float64], seconds: float
-) -> tuple[NDArray[np.float64], int, int]:
-    """Times continued in the track's own step over the whole clip.
-
-    Returns:
-        The times, and how many frames were put before and after.
-    """
-    step = float(np.median(np.diff(times))) if len(times) > 1 else 0.01
-    if not step > 0:
-        return times, 0, 0  # unsorted: F0Track says where
-    first, last = (times[0], times[-1]) if len(times) else (0.0, -step)
-    before = max(0, int(first / step + 1e-9))
-    after = max(0, int((seconds - last) / step + 1e-9))
-    head = first - step * np.arange(before, 0, -1)
-    tail = last + step * np.arange(1, after + 1)
-    return np.concatenate([head, times, tail]), before, after

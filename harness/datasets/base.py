@@ -69,7 +69,8 @@ class Dataset(Protocol):
     """A named, streaming collection of clips.
 
     ``identity`` holds what generated data depend on (generator version, parameters,
-    seed); for recordings it is empty, because the content of the files is hashed.
+    seed), and for recordings how they are read (channel, label format); the content of
+    their files is hashed beside it.
     """
 
     name: str

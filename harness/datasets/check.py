@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from extractors.track import F0Track
 from ..config import TaskConfig
 from .base import Dataset, Truth
 from .clock import ClockResult, label_clock
-from .folder import Unpaired
+from .folder import AUDIO_SUFFIXES, Unpaired
 from .labels import first_rows
 from .registry import Scanned, scan_clip, walk
 
@@ -80,6 +80,8 @@ class CheckReport:
         truth_kinds: number of clips by kind of truth.
         unreadable, bad_labels: reason by clip id.
         unpaired: what pairing left over.
+        truth_guess: without truth, the value of ``dataset.truth`` that most files
+            beside the audio fit, if any.
         rows_of, rows: a clip and the first lines of its label file.
         extent: labels against audio, ``None`` without labels.
         voiced_share: of labelled frames.
@@ -101,6 +103,7 @@ class CheckReport:
     unreadable: Mapping[str, str] = field(default_factory=dict)
     bad_labels: Mapping[str, str] = field(default_factory=dict)
     unpaired: Unpaired = field(default_factory=Unpaired)
+    truth_guess: str | None = None
     rows_of: str = ""
     rows: tuple[str, ...] = ()
     extent: Extent | None = None
@@ -139,9 +142,11 @@ class _Tally:
         self.f0: list[NDArray[np.float64]] = []
         self.rows_of = ""
         self.rows: tuple[str, ...] = ()
+        self.audio: list[Path] = []
 
     def add(self, scanned: Scanned) -> None:
         info, audio = scanned.info, scanned.audio
+        self.audio += [Path(source) for source in scanned.clip.sources[:1]]
         if audio is not None:
             self.clips += 1
             self.seconds += audio.seconds
@@ -213,6 +218,7 @@ def check(
         unreadable=tally.unreadable,
         bad_labels=tally.bad_labels,
         unpaired=_unpaired(dataset),
+        truth_guess=_truth_guess(dataset, tally),
         rows_of=tally.rows_of,
         rows=tally.rows,
         extent=tally.extent if tally.with_truth else None,
@@ -228,6 +234,43 @@ def _unpaired(dataset: Dataset) -> Unpaired:
     unpaired = getattr(dataset, "unpaired", None)
     found = unpaired() if unpaired else Unpaired()
     return found if isinstance(found, Unpaired) else Unpaired()
+
+
+def _truth_guess(dataset: Dataset, tally: _Tally) -> str | None:
+    """A value for ``dataset.truth``, of a data set that reads it and has no truth."""
+    if tally.with_truth or not hasattr(dataset, "pattern"):
+        return None
+    return sibling_pattern(tally.audio)
+
+
+def sibling_pattern(recordings: Iterable[Path]) -> str | None:
+    """The commonest name that files beside recordings have, as ``{stem}_f0.csv``.
+
+    Of equally common names one that speaks of F0 or pitch goes first. Other recordings
+    and hidden files do not count; ``None`` where nothing else is there.
+    """
+    stems: dict[Path, set[str]] = {}
+    for path in recordings:
+        stems.setdefault(path.parent, set()).add(path.stem)
+    counts = Counter(
+        "{stem}" + rest
+        for folder, known in stems.items()
+        for file in folder.iterdir()
+        if file.suffix.lower() not in AUDIO_SUFFIXES and file.is_file()
+        for rest in _rests(file.name, known)
+    )
+    ranked = sorted(counts, key=lambda p: (-counts[p], not _speaks_of_pitch(p), p))
+    return ranked[0] if ranked else None
+
+
+def _rests(name: str, stems: set[str]) -> list[str]:
+    """What follows a recording's stem in a name, at a mark that ends a word."""
+    ends = (i for i, mark in enumerate(name) if mark in "._-" and name[:i] in stems)
+    return [name[i:] for i in ends]
+
+
+def _speaks_of_pitch(pattern: str) -> bool:
+    return any(word in pattern.lower() for word in ("f0", "pitch"))
 
 
 def pitch_range(
@@ -300,10 +343,17 @@ def _clock_text(clock: ClockResult | None) -> str:
 
 def _warnings(report: CheckReport) -> list[str]:
     found: list[str] = []
-    if report.unpaired.audio:
+    if not report.with_truth:
+        found.append(_no_truth(report))
+    if report.unpaired.audio and (report.with_truth or report.bad_labels):
         found.append(f"without labels: {_some(report.unpaired.audio)}")
     if report.unpaired.labels:
         found.append(f"labels without audio: {_some(report.unpaired.labels)}")
+    if report.voiced_share == 0:
+        found.append(
+            "no label is voiced: pitch cannot be scored; see dataset.columns and "
+            "dataset.unvoiced if the recordings are not silent"
+        )
     if report.voiced_only and len(report.voiced_only) == report.with_truth:
         found.append(
             "no label is unvoiced: voicing cannot be scored, and a tracker that never "
@@ -322,6 +372,21 @@ def _warnings(report: CheckReport) -> list[str]:
     if report.clock and report.clock.reason:
         found.append(f"label clock inconclusive: {report.clock.reason}")
     return found
+
+
+def _no_truth(report: CheckReport) -> str:
+    text = "no truth: only agreement and cost can be measured"
+    if report.bad_labels:
+        return f"{text}; no label file can be used as configured"
+    if report.truth_guess is None:
+        return (
+            f"{text}; set dataset.truth=PATTERN, e.g. labels/{{stem}}.csv, or "
+            "truth_path in the manifest"
+        )
+    return (
+        f"{text}; set dataset.truth={report.truth_guess} if these files beside the "
+        "audio are its labels"
+    )
 
 
 def _some(names: tuple[str, ...]) -> str:

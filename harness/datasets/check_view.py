@@ -22,8 +22,13 @@ def render(report: CheckReport) -> RenderableType:
         table.add_row(name, Text(value))
     notes = [Text(f"problem: {text}", "red") for text in report.problems]
     notes += [Text(f"note: {text}", "yellow") for text in report.warnings]
-    verdict = "not fit as configured" if report.problems else "fit"
-    return Group(table, *notes, Text(f"check {report.name}: {verdict}", "bold"))
+    return Group(table, *notes, Text(f"check {report.name}: {_fit(report)}", "bold"))
+
+
+def _fit(report: CheckReport) -> str:
+    if report.problems:
+        return "not fit as configured"
+    return "fit" if report.with_truth else "fit (no truth)"
 
 
 def _facts(report: CheckReport) -> list[tuple[str, str]]:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from extractors.audio import printable
 from extractors.errors import ConfigError, DatasetError, nearest
 
 from ..cell import dataset_name
@@ -73,8 +74,8 @@ class Folder:
             raise DatasetError(f"dataset.root={config.root}: no such folder")
 
     def identity(self) -> Mapping[str, Any]:
-        """Empty: the content of the files is hashed."""
-        return {}
+        """How the files are read; their content is hashed beside it."""
+        return self._maker.reading()
 
     def clips(self) -> Iterator[Clip]:
         """The clips by id, at most ``limit``."""
@@ -140,8 +141,9 @@ class Folder:
 
 def clip_ids(files: list[Path], root: Path) -> list[str]:
     """Unique ids: relative POSIX paths, with their suffix where stems collide."""
-    full = [path.relative_to(root).as_posix() for path in files]
-    short = [path.relative_to(root).with_suffix("").as_posix() for path in files]
+    below = [path.relative_to(root) for path in files]
+    full = [printable(path.as_posix()) for path in below]
+    short = [printable(path.with_suffix("").as_posix()) for path in below]
     count = Counter(short)
     ids = [s if count[s] == 1 else f for s, f in zip(short, full, strict=True)]
     return ids if len(set(ids)) == len(ids) else full

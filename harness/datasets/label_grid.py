@@ -78,7 +78,11 @@ def _with_unvoiced(truth: Truth, times: NDArray[np.float64]) -> Truth:
 
 
 def fit_to_audio(truth: Truth, seconds: float, *, fill: bool = False) -> Truth:
-    """Trim label frames outside ``[0, seconds]``.
+    """Trim label frames that lie outside the audio.
+
+    A frame stands for ``frame_s`` seconds, so one whose centre lies within that of an
+    end still describes audio and is kept: labels of real data sets end up to a frame
+    beyond the last sample.
 
     Args:
         truth: labels of a clip.
@@ -97,7 +101,8 @@ def fit_to_audio(truth: Truth, seconds: float, *, fill: bool = False) -> Truth:
             f"{over:.3f} s outside the audio of {seconds:.3f} s (at most "
             f"{MAX_OVERHANG_S} s is trimmed); check the pairing and dataset.hop"
         )
-    inside = (truth.times >= 0) & (truth.times <= seconds)
+    edge = truth.frame_s
+    inside = (truth.times > -edge) & (truth.times < seconds + edge)
     if not inside.any():
         raise LabelError(f"no label lies inside the audio of {seconds:.3f} s")
     kept = replace(

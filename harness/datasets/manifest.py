@@ -50,8 +50,8 @@ class Manifest:
         self.root = Path(config.root).expanduser() if config.root else self.path.parent
 
     def identity(self) -> Mapping[str, Any]:
-        """Empty: the content of the files is hashed."""
-        return {}
+        """How the files are read; their content is hashed beside it."""
+        return self._maker.reading()
 
     def clips(self) -> Iterator[Clip]:
         """The clips of the chosen split by id, at most ``limit``."""

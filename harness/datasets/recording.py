@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def recording_seconds(path: Path) -> float | None:
 
     try:
         return float(soundfile.info(str(path)).duration)
-    except (soundfile.SoundFileError, RuntimeError, OSError):
+    except (soundfile.SoundFileError, RuntimeError, OSError, UnicodeError):
         return None
 
 
@@ -72,7 +73,7 @@ def _promised_frames(path: Path) -> int | None:
     try:
         with soundfile.SoundFile(str(path)) as file:
             frames, log = int(file.frames), str(file.extra_info)
-    except (soundfile.SoundFileError, RuntimeError, TypeError, OSError):
+    except (soundfile.SoundFileError, RuntimeError, TypeError, OSError, UnicodeError):
         return None  # reading it will say why
     short = _SHORT_CHUNK.search(log)
     if short and not _is_streamed(int(short[1])):
@@ -118,6 +119,11 @@ class ClipMaker:
         self.format = label_format(config)
         self.channel = checked_channel(config.channel)
         self.patterns = compiled_tags(config.tags)
+
+    def reading(self) -> dict[str, Any]:
+        """What makes other audio or other labels of the same bytes."""
+        labels = {k: v for k, v in asdict(self.format).items() if k != "note"}
+        return {"channel": self.channel, "labels": labels}
 
     def clip(
         self,

@@ -182,7 +182,7 @@ def _canonical(value: object) -> bytes:
 def fingerprint(infos: Iterable[ClipInfo], dataset: Dataset) -> str:
     """SHA-256 of what a data set holds: ids, contents and identity.
 
-    Neither the place of the files nor the order of the listing enters.
+    Ids, contents and tags enter; neither the place of the files nor their order does.
     """
-    clips = sorted((info.id, info.sha256) for info in infos)
+    clips = sorted((info.id, info.sha256, sorted(info.tags.items())) for info in infos)
     return hashlib.sha256(_canonical([dict(dataset.identity()), clips])).hexdigest()

@@ -13,7 +13,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from .host import ROOT, affinity, cgroup_folders, cores, memory_bytes, read_text
+from .host import (
+    ROOT,
+    affinity,
+    cgroup_folders,
+    cores,
+    cpu_quota,
+    memory_bytes,
+    read_text,
+)
 from .nvml import Nvml, open_nvml
 
 Snapshot = Mapping[str, Any]
@@ -53,6 +61,7 @@ def snapshot(root: Path = ROOT) -> dict[str, Any]:
     return {
         "monotonic_s": time.monotonic(),
         "cores": cores(root),
+        "cpu_quota": cpu_quota(root),
         "affinity": cpus,
         "load_1min": _load(),
         "governor": _governor(cpus, root),
@@ -213,15 +222,10 @@ def _growth(before: Snapshot, after: Snapshot, name: str) -> float:
 
 def _cpu_noise(before: Snapshot, after: Snapshot) -> Iterator[str]:
     count = before.get("cores") or 1
-    # Own threads and the waiting parent make up for one more than the cores at most.
-    load = max(s.get("load_1min") or 0.0 for s in (before, after))
-    if load > count + 1:
-        yield f"load average {load:.1f} on {count} cores"
     elapsed = _growth(before, after, "monotonic_s")
+    if not _shares_cpus(before):
+        yield from _foreign_work(before, after, count, elapsed)
     if elapsed >= SHORTEST_S:
-        spent = _growth(before, after, "busy_s") - _growth(before, after, "own_cpu_s")
-        if spent > FOREIGN_SHARE * count * elapsed:
-            yield f"other processes used {spent / elapsed:.2f} of {count} cores"
         withheld = _growth(before, after, "steal_s")
         if withheld > STEAL_SHARE * count * elapsed:
             yield f"the hypervisor withheld {withheld / elapsed:.2f} of {count} cores"
@@ -230,6 +234,28 @@ def _cpu_noise(before: Snapshot, after: Snapshot) -> Iterator[str]:
     throttled = _growth(before, after, "quota_throttled_s")
     if throttled > THROTTLED_SHARE * elapsed:
         yield f"the container's CPU quota stopped threads for {throttled:.3f} s"
+
+
+def _shares_cpus(state: Snapshot) -> bool:
+    """Whether a quota grants less than the CPUs that the process may run on.
+
+    The rest of them belongs to other containers: what the host accounts for these CPUs
+    is their rightful work, and says nothing of the share that was granted.
+    """
+    quota = state.get("cpu_quota")
+    return quota is not None and quota < len(state.get("affinity") or ())
+
+
+def _foreign_work(
+    before: Snapshot, after: Snapshot, count: int, elapsed: float
+) -> Iterator[str]:
+    # Own threads and the waiting parent make up for one more than the cores at most.
+    load = max(s.get("load_1min") or 0.0 for s in (before, after))
+    if load > count + 1:
+        yield f"load average {load:.1f} on {count} cores"
+    spent = _growth(before, after, "busy_s") - _growth(before, after, "own_cpu_s")
+    if elapsed >= SHORTEST_S and spent > FOREIGN_SHARE * count * elapsed:
+        yield f"other processes used {spent / elapsed:.2f} of {count} cores"
 
 
 def _memory_noise(before: Snapshot, after: Snapshot) -> Iterator[str]:

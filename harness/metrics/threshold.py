@@ -163,6 +163,29 @@ def threshold_curve(
     )
 
 
+def missed_curve(
+    ref_times: ArrayLike,
+    ref_f0: ArrayLike,
+    ref_voiced: ArrayLike,
+    *,
+    thresholds: ArrayLike | None = None,
+    rule: str = "f0bench",
+) -> ThresholdCurve:
+    """Count a clip on which the extractor failed: nothing is voiced at any threshold.
+
+    Args:
+        ref_times, ref_f0, ref_voiced, thresholds, rule: as for :func:`threshold_curve`.
+
+    Raises:
+        ConfigError: unknown rule.
+    """
+    check_rule(rule)
+    steps = grid() if thresholds is None else np.asarray(thresholds, dtype=np.float64)
+    ref = align(ref_times, ref_f0, ref_voiced, None, rule=rule)
+    nothing = np.zeros(len(steps))
+    return ThresholdCurve(steps, nothing, nothing, nothing, float(ref.ref_voiced.sum()))
+
+
 def best_threshold(curve: ThresholdCurve) -> Best | None:
     """The θ of the highest pitch F1; of equal maxima the middle one.
 

@@ -17,7 +17,7 @@ from harness.tasks import Task, make_task
 from harness.tasks.base import Item
 
 from .common import Answer, Follower, Reader, SharedInference, ask
-from .outputs import OutputReader, OutputWriter, write_clips
+from .outputs import CountTable, OutputReader, OutputWriter, write_clips
 
 SEEDS = 5  # runs of a random peer; measurement.md asks for the spread over five
 
@@ -33,6 +33,7 @@ class _Desk:
         self.system = system
         self.seed = job.seed
         self.rows: list[dict[str, Any]] = []
+        self.counts = CountTable()
         self.seed_sums: list[dict[str, float]] = []
         self.errors: list[dict[str, Any]] = []
         self.seconds = 0.0
@@ -64,6 +65,8 @@ class _Desk:
         began = time.perf_counter()
         answers = ask(lambda part: self.task.run(self.system, part), items)
         self.seconds += time.perf_counter() - began
+        if isinstance(self.system, Follower):  # its inference was paid for by another
+            self.seconds += self.system.borrowed_s()
         return answers
 
     def _keep(self, item: Item, answer: Answer, peer: Any) -> None:
@@ -79,9 +82,9 @@ class _Desk:
                 "error": f"{error['kind']}: {error['message']}" if error else None,
                 "digest": None if error else digest(self.task, answer.output),
                 **{f"tag_{name}": value for name, value in item.tags.items()},
-                **counts,
             }
         )
+        self.counts.add(counts)
         if error:
             self.errors.append(error)
         else:
@@ -102,13 +105,15 @@ class _Desk:
 
     def finish(self) -> dict[str, Any]:
         """Write the counts and return what the record says of this pass."""
-        write_clips(Path(self.place.folder) / "clips.parquet", self.rows)
+        path = Path(self.place.folder) / "clips.parquet"
+        write_clips(path, self.rows, self.counts)
         return {
             "clips": len(self.rows),
             "clips_missed": len(self.errors),
             "seconds": sum(row["seconds"] for row in self.rows),
-            "seconds_scored": sum(row.get("scored_s", 0.0) for row in self.rows),
+            "seconds_scored": self.counts.total("scored_s"),
             "extract_s": self.seconds,
+            "missed": [error["clip_id"] for error in self.errors],
             "errors": self.errors[:20],
             "seeds": self._seed_metrics(),
             "voicing": {
@@ -163,11 +168,11 @@ def accuracy_pass(job: Job, teller: Teller) -> dict[str, Any]:
         peers = _Peers(job, task, stack)
         done = 0.0
         for block in reader.blocks():
-            teller.alive(block[0].id, done, 0.0)
+            teller.block([item.id for item in block], done)
             outputs = peers.of(block)
             for desk in desks:
                 desk.answer(block, outputs)
-                teller.alive(block[-1].id, done, 0.0)
+                teller.pulse()
             done += sum(item.seconds for item in block)
         cells = {desk.place.key: desk.finish() for desk in desks}
     return {"read_s": reader.read_s, "cells": cells}

@@ -115,6 +115,7 @@ class SharedInference:
         self._leader = leader
         self._clips: Sequence[Any] = ()
         self._posteriors: list[Any] = []
+        self.took_s = 0.0
 
     def posteriors(self, clips: Sequence[Any]) -> list[Any]:
         """Posteriors of ``clips``, computed by the leader at the first request."""
@@ -122,7 +123,9 @@ class SharedInference:
             a is b for a, b in zip(clips, self._clips, strict=True)
         )
         if not same:
+            began = time.perf_counter()
             self._posteriors = list(self._leader.infer(clips))
+            self.took_s = time.perf_counter() - began
             self._clips = list(clips)
         return self._posteriors
 
@@ -133,10 +136,18 @@ class Follower:
     def __init__(self, system: Any, shared: SharedInference) -> None:
         self.system = system
         self._shared = shared
+        self._paid = False
 
     def extract(self, clips: Sequence[Any]) -> list[Any]:
         """Decode the shared posteriors of ``clips``."""
-        return [self.system.decode(p) for p in self._shared.posteriors(clips)]
+        before = self._shared.took_s
+        found = self._shared.posteriors(clips)
+        self._paid = self._shared.took_s != before
+        return [self.system.decode(p) for p in found]
+
+    def borrowed_s(self) -> float:
+        """Seconds of the last inference if another system's call has paid for it."""
+        return 0.0 if self._paid else self._shared.took_s
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.system, name)

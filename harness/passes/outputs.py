@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from harness.records import replacing
 
@@ -63,7 +64,8 @@ class OutputWriter:
         )
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._temporary, table.schema)
-        self._writer.write_table(table)
+        # one row group whatever its length: that is how a reader knows a clip
+        self._writer.write_table(table, row_group_size=max(frames, 1))
 
 
 class OutputReader:
@@ -104,18 +106,55 @@ class OutputReader:
             )
 
 
-def write_clips(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write the table of counts; a column that a clip lacks is null there."""
+class CountTable:
+    """Count columns of many clips, a few kilobytes each.
+
+    A dictionary of some hundred counts takes fifteen times as much as their values; a
+    corpus of many hours would be felt.
+    """
+
+    def __init__(self) -> None:
+        self._position: dict[str, int] = {}
+        self._rows: list[NDArray[np.float64]] = []
+
+    def add(self, counts: Mapping[str, float]) -> None:
+        """Append the counts of one clip; it may lack columns that others have."""
+        for name in counts:
+            self._position.setdefault(name, len(self._position))
+        row = np.full(len(self._position), np.nan)
+        for name, value in counts.items():
+            row[self._position[name]] = value
+        self._rows.append(row)
+
+    def columns(self) -> dict[str, NDArray[np.float64]]:
+        """Every column, NaN where a clip lacks it."""
+        table = np.full((len(self._rows), len(self._position)), np.nan)
+        for index, row in enumerate(self._rows):
+            table[index, : len(row)] = row
+        return {name: table[:, place] for name, place in self._position.items()}
+
+    def total(self, name: str) -> float:
+        """Sum of one column over the clips that have it."""
+        place = self._position.get(name)
+        if place is None:
+            return 0.0
+        return float(sum(np.nan_to_num(r[place]) for r in self._rows if len(r) > place))
+
+
+def write_clips(
+    path: Path, rows: Sequence[Mapping[str, Any]], counts: CountTable
+) -> None:
+    """Write ``clips.parquet``: what is said of each clip, then its counts.
+
+    A column that a clip lacks is null there.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns: dict[str, Any] = {}
     for name in names:
         column = [row.get(name) for row in rows]
-        text = name in ("clip_id", "status", "error", "digest") or name.startswith(
-            "tag_"
-        )
-        columns[name] = pa.array(
-            [None if v is None else str(v) for v in column] if text else column,
-            type=pa.string() if text else pa.float64(),
-        )
+        kind = pa.float64() if name == "seconds" else pa.string()
+        columns[name] = pa.array(column, type=kind)
+    for name, values in counts.columns().items():
+        columns[name] = pa.array(values, mask=np.isnan(values))
     with replacing(path) as temporary:
         pq.write_table(pa.table(columns), temporary)

@@ -15,7 +15,7 @@ from harness.records import dumps, find_run, load_run
 
 from . import files_line, terminal, write_page
 from .document import SCHEMA, document
-from .page import Source, build_page
+from .page import Source, build_page, scrubbed
 from .privacy import Scrubber
 
 if TYPE_CHECKING:
@@ -74,9 +74,11 @@ def compare(flags: Flags, words: Sequence[str]) -> int:
             "'f0bench report A B' shows both in one table"
         )
     failed = flags.fail_on_regression and found.regressed
-    terminal.show(comparison_page(found, metrics, flags.wide), exit_code=int(failed))
+    scrub = Scrubber(a.run, b.run)
+    page = scrubbed(comparison_page(found, metrics, flags.wide), scrub)
+    terminal.show(page, exit_code=int(failed))
     if flags.json:
-        _print_json(Scrubber(a.run, b.run).data(as_dict(found)))
+        _print_json(scrub.data(as_dict(found)))
     return int(failed)
 
 

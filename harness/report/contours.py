@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from . import frames as stored
 from .clips import ClipScores
 from .figures import Figure, contour, curve, line, row_name
 from .table import Row
@@ -38,10 +39,10 @@ def worst_contours(
         return []
     ids = [clip.clip_id for clip in worst]
     references = {
-        row.record.data["data"]["name"]: row.record.references(ids)
+        row.record.data["data"]["name"]: stored.references(row.record, ids, SPAN_S)
         for _, row in reversed(_drawn(rows))
     }
-    tracks = {i: row.record.tracks(ids) for i, row in _drawn(rows)}
+    tracks = {i: stored.tracks(row.record, ids, SPAN_S) for i, row in _drawn(rows)}
     found = []
     for clip in worst:
         curves = _reference_curves(references.get(clip.dataset), clip.clip_id)
@@ -70,8 +71,7 @@ def _curves(
 
 
 def _of_clip(frames: pd.DataFrame, clip_id: str) -> pd.DataFrame:
-    mine = frames[frames["clip_id"] == clip_id]
-    return mine[mine["time_s"] <= SPAN_S].sort_values("time_s")
+    return frames[frames["clip_id"] == clip_id].sort_values("time_s")
 
 
 def _reference_curves(

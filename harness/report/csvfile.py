@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.metrics.base import Value
@@ -30,7 +30,12 @@ def summary_csv(rows: Sequence[Row], scrub: Scrubber) -> str:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(heads + [name + part for name in names for part in _PARTS])
     for row, choice in zip(rows, choices, strict=True):
-        fields = [_field(choice.get(name), scrub) for name in heads]
+        # Only the message may name clips; a label may equal the id of one.
+        cleaners = [scrub.text if name == "error" else scrub.path for name in heads]
+        fields = [
+            _field(choice.get(name), clean)
+            for name, clean in zip(heads, cleaners, strict=True)
+        ]
         writer.writerow(fields + _numbers(row.values, names))
     return buffer.getvalue()
 
@@ -54,12 +59,12 @@ def _choices(row: Row) -> dict[str, Any]:
     return found
 
 
-def _field(value: Any, scrub: Scrubber) -> str:
+def _field(value: Any, clean: Callable[[str], str]) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
         return repr(value) if isinstance(value, float) else str(value)
-    shown = text.plain(scrub.text(value))
+    shown = text.plain(clean(value))
     # A spreadsheet would run a field that begins like a formula.
     return f"'{shown}" if shown[:1] in {"=", "+", "-", "@"} else shown
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.metrics.base import Metric
 
@@ -26,10 +27,7 @@ from .figures import (
 from .page import Page, Source, metrics_of
 from .privacy import Scrubber
 from .table import Row
-from .threshold import threshold_curves
-
-if TYPE_CHECKING:
-    pass
+from .threshold import threshold_curves, threshold_scope
 
 TEMPLATE = "report.html.j2"
 
@@ -82,13 +80,17 @@ def _content(page: Page, sources: Sequence[Source]) -> dict[str, Any]:
     clips = worst_first(rows, metric) if metric else []
     contours = worst_contours(rows, clips)
     figures = _figures(rows, metric)
+    shown = [_shown(clip, scrub) for clip in clips[:MAX_CLIPS]]
     drawn = {f"contour-{i}": figure for i, (_, figure) in enumerate(contours)}
     return {
         "page": page,
         "overview": [(name, title, note) for name, title, note, _ in figures],
         "figures": {name: figure for name, _, _, figure in figures} | drawn,
-        "contours": [(f"contour-{i}", clip) for i, (clip, _) in enumerate(contours)],
-        "clips": _clip_table(clips, metric),
+        "contours": [
+            (f"contour-{i}", _shown(clip, scrub))
+            for i, (clip, _) in enumerate(contours)
+        ],
+        "clips": _clip_table(shown, len(clips), metric),
         "legend": _legend(rows),
         "span_s": SPAN_S,
         "score": text.number,
@@ -136,21 +138,28 @@ def _figures(
             "voicing",
             "Voicing threshold",
             "F1 within 50 cents that every threshold on the stored confidence would "
-            "give; the marker is the threshold in use.",
+            "give; the marker is the threshold in use. " + threshold_scope(),
             threshold_curves(rows),
         ),
     ]
     return [(n, t, note, f) for n, t, note, f in candidates if f is not None]
 
 
-def _clip_table(clips: Sequence[ClipScores], metric: Metric | None) -> dict[str, Any]:
+def _shown(clip: ClipScores, scrub: Scrubber) -> ClipScores:
+    place, tags = scrub.path(clip.dataset), scrub.path(clip.tags)
+    return replace(clip, clip_id=scrub.clip(clip.clip_id), dataset=place, tags=tags)
+
+
+def _clip_table(
+    clips: Sequence[ClipScores], total: int, metric: Metric | None
+) -> dict[str, Any]:
     scale = 100.0 if metric is not None and metric.unit == "1" else 1.0
     return {
         "metric": metric.name if metric else "",
         "unit": "%" if scale == 100 else (metric.unit if metric else ""),
         "scale": scale,
-        "total": len(clips),
-        "shown": list(clips[:MAX_CLIPS]),
+        "total": total,
+        "shown": list(clips),
         "datasets": len({clip.dataset for clip in clips}) > 1,
     }
 

@@ -102,12 +102,12 @@ def build_page(
 
 
 def scrubbed(page: Page, scrub: Scrubber) -> Page:
-    """The page without absolute paths of the user's data."""
+    """The page without absolute paths and without ids of private clips."""
     clean = scrub.text
     return Page(
         page.title,
-        tuple((word, clean(line)) for word, line in page.head),
-        tuple(_scrubbed_table(table, clean) for table in page.tables),
+        tuple((word, scrub.path(line)) for word, line in page.head),
+        tuple(_scrubbed_table(table, scrub) for table in page.tables),
         tuple(map(clean, page.left_out)),
         tuple(map(clean, page.gate)),
         page.verdict,
@@ -115,11 +115,13 @@ def scrubbed(page: Page, scrub: Scrubber) -> Page:
     )
 
 
-def _scrubbed_table(table: Table, clean: Any) -> Table:
+def _scrubbed_table(table: Table, scrub: Scrubber) -> Table:
+    # Cells hold numbers, labels and tags: an id like "1" must not be sought in them.
     rows = tuple(
-        TableRow(tuple(map(clean, row.cells)), clean(row.message)) for row in table.rows
+        TableRow(tuple(map(scrub.path, row.cells)), scrub.text(row.message))
+        for row in table.rows
     )
-    return Table(table.title, table.columns, rows, tuple(map(clean, table.notes)))
+    return Table(table.title, table.columns, rows, tuple(map(scrub.text, table.notes)))
 
 
 def metrics_of(rows: Iterable[Row]) -> tuple[list[Metric], list[Metric]]:
@@ -138,13 +140,14 @@ def rows_of(source: Source, labelled: bool = False) -> list[Row]:
     settings = [setting_text(r.data["cell"]["task"]) for r in run.records]
     places = [str(r.data["data"]["name"]) for r in run.records]
     prefix = f"{run.name}: " if labelled else ""
+    clean = Scrubber(run).path
     found = []
     for record, setting, place in zip(run.records, settings, places, strict=True):
         context = [place] if len(set(places)) > 1 else []
         context += [setting] if len(set(settings)) > 1 else []
         values = source.summaries.get(record.key, {})
-        where = ", ".join(context)
-        label = prefix + record.label
+        where = clean(", ".join(context))
+        label = clean(prefix + record.label)
         found.append(Row(record, values, label, where, hardware_of(run), _groups(run)))
     return found
 

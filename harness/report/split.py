@@ -24,8 +24,10 @@ def split_table(
     """One row per cell and per combination of tag values that occurs.
 
     Raises:
-        UsageError: no clip carries one of ``tags``.
+        UsageError: no clip of any row carries one of ``tags``.
     """
+    for tag in tags:
+        check_tag("--by", tag, rows)
     parts = [part for row in rows for part in _parts(row, metrics, tags)]
     known = present(parts)
     columns = [
@@ -51,6 +53,26 @@ def _parts(row: Row, metrics: Sequence[Metric], tags: tuple[str, ...]) -> Iterat
         yield Row(row.record, values, row.label, context, row.hardware, row.groups)
 
 
+def check_tag(flag: str, tag: str, rows: Sequence[Row]) -> None:
+    """Refuse a tag that no row with scored clips has.
+
+    Raises:
+        UsageError: names the nearest tag.
+    """
+    tables = [row.record.clips() for row in rows if not row.failed]
+    names = {str(name) for table in tables for name in table.columns}
+    known = [n.removeprefix(PREFIX) for n in sorted(names) if n.startswith(PREFIX)]
+    if any(not table.empty for table in tables) and tag not in known:
+        raise UsageError(f"{flag} {tag}: no clip has this tag{nearest(tag, known)}")
+
+
+def groups_of(clips: pd.DataFrame, column: str) -> pd.Series[str]:
+    """Value of a tag for each clip, ``(none)`` where the clip has none."""
+    if column not in clips.columns:
+        return clips["clip_id"].map(lambda _: _UNTAGGED)
+    return clips[column].fillna(_UNTAGGED).astype(str)
+
+
 def _groups(clips: pd.DataFrame, tag: str) -> list[str] | None:
     name = PREFIX + tag
     return list(clips[name].astype(str)) if tag and name in clips.columns else None
@@ -60,11 +82,7 @@ def _subsets(
     clips: pd.DataFrame, tags: tuple[str, ...]
 ) -> Iterator[tuple[str, pd.DataFrame]]:
     names = [PREFIX + tag for tag in tags]
-    known = [c.removeprefix(PREFIX) for c in clips.columns if c.startswith(PREFIX)]
-    for tag, name in zip(tags, names, strict=True):
-        if name not in clips.columns:
-            raise UsageError(f"--by {tag}: no clip has this tag{nearest(tag, known)}")
-    filled = clips.assign(**{name: clips[name].fillna(_UNTAGGED) for name in names})
+    filled = clips.assign(**{name: groups_of(clips, name) for name in names})
     parts: Any = filled.groupby(names, sort=True)
     for values, part in parts:
         yield ", ".join(str(value) for value in values), part

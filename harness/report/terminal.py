@@ -66,7 +66,7 @@ def lines(page: Page, width: int | None) -> list[tuple[str, str]]:
         style = _STYLES.get(page.verdict, "")
         found.append((_ends(page.gate[0], page.verdict, width), style))
         found += [(t, style) for rule in page.gate[1:] for t in fold(rule, width, 4)]
-    return found
+    return [(line.rstrip(), style) for line, style in found]
 
 
 def _head(head: Sequence[tuple[str, str]], width: int | None) -> list[tuple[str, str]]:

@@ -153,6 +153,15 @@ class BusyWait(Constant):
         return self._tracks
 
 
+class Refuses(Constant):
+    """Cannot even be built."""
+
+    name = "refuses"
+
+    def __init__(self, *, hop_s: float = 0.01) -> None:
+        raise ValueError("no such weights")
+
+
 class Slow(Constant):
     """A tenth of a second a clip: slow enough to be killed half-way."""
 

@@ -36,7 +36,7 @@ ROUND = {
     "warmup_s": 0.1,
     "env_before": {},
     "env_after": {},
-    "consistency": {"clips": 4, "frames": 800, "moved": 0},
+    "consistency": {"clips": 4, "identical": 4, "frames": 800, "moved": 0},
 }
 # Few, because every one is bootstrapped for every cell of every test.
 METRICS = [

@@ -60,6 +60,20 @@ def test_unknown_flags_are_refused(argv, expected):
 
 
 @pytest.mark.parametrize(
+    "name", ["../x", "/x", "a/b", "a\\b", ".", "..", ".x", "latest", "a\nb", "x/"]
+)
+def test_a_run_cannot_be_named_out_of_the_results(name):
+    with pytest.raises(UsageError, match="--name") as caught:
+        flags.parse(["run", f"--name={name}"])
+    assert "\n" not in str(caught.value)
+
+
+def test_plain_names_of_runs():
+    for name in ("before", "녹음 1", "v1.2-rc_3", "latest2"):
+        assert flags.parse(["run", "--name", name])[1].name == name
+
+
+@pytest.mark.parametrize(
     ("argv", "expected"),
     [
         (["compare", "a"], "two runs"),
@@ -109,6 +123,18 @@ def test_version(capsys):
     [
         (ExtractorError("two\nlines"), 2, "f0bench: error: two lines\n"),
         (KeyboardInterrupt(), 130, "finished cells are kept"),
+        (
+            PermissionError(13, "Permission denied", "/proc/x"),
+            2,
+            "f0bench: error: /proc/x: Permission denied; state a folder that you may "
+            "use, or see where with --debug\n",
+        ),
+        (
+            FileNotFoundError(2, "No such file or directory", "/proc/x"),
+            2,
+            "f0bench: error: /proc/x: No such file or directory; state another path",
+        ),
+        (OSError("odd"), 2, "f0bench: error: odd; state another path"),
         (ZeroDivisionError("a defect"), 2, "ZeroDivisionError: a defect"),
     ],
 )
@@ -120,6 +146,7 @@ def test_errors_become_exit_codes(capsys, monkeypatch, error, code, told):
     found, _, err = run(capsys, "run")
     assert found == code
     assert told in err
+    assert not isinstance(error, OSError) or err.count("\n") == 1
 
 
 def test_commands_get_flags_and_words(monkeypatch, capsys):
@@ -155,6 +182,52 @@ def test_list_tables(capsys):
     assert code == 0
     for name in ("librosa_pyin", "viterbi_weighted", "rpa_50c", "f0ref", "validity"):
         assert name in out
+
+
+def test_list_of_labels_and_tasks(capsys):
+    _, out, _ = run(capsys, "list", "labels", "tasks", "datasets", "--json")
+    found = json.loads(out)
+    (f0ref,) = [row for row in found["labels"] if row["name"] == "f0ref"]
+    assert "hop 0.015" in f0ref["format"] and "FDA" in f0ref["definition"]
+    assert {"name": "f0", "state": "installed"}.items() <= found["tasks"][0].items()
+    assert found["tasks"][0]["definition"].endswith("F0Track out.")
+    assert "folder" in [row["name"] for row in found["datasets"]]
+    assert not [row for row in found["datasets"] if "=" in row["name"]]
+
+
+def test_metrics_are_shown_once(capsys):
+    _, shown, _ = run(capsys, "list", "metrics")
+    _, out, _ = run(capsys, "list", "metrics", "--json")
+    names = [row["name"] for row in json.loads(out)["metrics"]]
+    assert "agreement_rpa_50c" in names
+    assert "agreement_rpa_50c" not in shown
+    assert "exists as agreement_<name> too" in shown
+    rest = [name for name in names if not name.startswith("agreement_")]
+    assert all(name in shown for name in rest)
+
+
+@pytest.mark.parametrize("content", [b"name: [crepe\n", b"name: \xff\xfe\n"])
+def test_a_broken_file_is_named_by_list(capsys, tmp_path, content):
+    (tmp_path / "extractor").mkdir()
+    (tmp_path / "extractor" / "mine.yaml").write_bytes(content)
+    code, _, err = run(capsys, "list", "extractors", "--config-dir", str(tmp_path))
+    assert code == 2
+    assert err.startswith("f0bench: error: ") and err.count("\n") == 1
+    assert "mine.yaml" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["extractor.threshold=5"], "crepe: threshold=5.0 must lie in [0, 1]"),
+        (["extractor=tracks", "tracks.root=/nonexistent"], "is no folder"),
+        (["extractor=tracks", "tracks.root=/", "tracks.pattern=foo"], "use {id}"),
+    ],
+)
+def test_options_out_of_bounds_are_refused_by_a_dry_run(capsys, words, expected):
+    code, out, err = run(capsys, "run", *words, "--dry-run")
+    assert (code, out) == (2, "")
+    assert expected in err and err.count("\n") == 1
 
 
 def test_every_shipped_extractor_and_experiment_composes(capsys):
@@ -212,9 +285,12 @@ def test_as_typed_in_a_shell(tmp_path):
     assert "truth: '{stem}.f0ref'" in done.stdout
 
 
-def test_a_closed_pipe_is_quiet():
-    done = shell("f0bench list efforts | true")
+@pytest.mark.parametrize("words", ["list efforts", "list efforts --json"])
+def test_a_closed_pipe_is_quiet_and_no_success(tmp_path, words):
+    place = tmp_path / "code"
+    done = shell(f"{{ f0bench {words}; echo $? > '{place}'; }} | true")
     assert done.stderr == ""
+    assert place.read_text() == "141\n"
 
 
 def test_a_dry_run_of_300_cells_is_quick_and_loads_no_torch(tmp_path):

@@ -187,6 +187,12 @@ def test_voicing_rules_sweep():
     assert [config.voicing for config in found] == ["native", "fixed(0.5)"]
 
 
+def test_voicing_rules_are_taken_as_typed():
+    assert one("voicing='fixed(0.5)'").voicing == "fixed(0.5)"
+    assert one("voicing=fixed( 0.5 )").voicing == "fixed(0.5)"
+    assert one("voicing=null").voicing == "native"
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -355,6 +361,15 @@ def test_a_plus_sign_changes_nothing():
         (["decoder=viterbbi"], "did you mean 'viterbi'?"),
         (["device=gpu"], "did you mean 'cpu'?"),
         (["voicing=fixed(2)"], "θ in [0, 1]"),
+        (["voicing=fixed(0.2,0.3)"], "voicing=fixed(0.2,0.3): expected native"),
+        (["voicing=choice(native)"], "voicing=choice(native): expected native"),
+        (["voicing=native,"], "a value is missing beside a comma"),
+        (["voicing=native,fixed(0.5)"], "several values are a sweep; add -m"),
+        (
+            ["voicing=calibrated(speaker)"],
+            "voicing=calibrated(speaker): expected native or fixed(θ); for thresholds "
+            "learnt across a tag: f0bench report RUN --calibrate TAG",
+        ),
         (["voicing=fixed(0.3)", "crepe.threshold=0.4"], "keep one of them"),
         (["role=boss"], "valid: candidate, incumbent, peer"),
         (["scenarios=[offlin]"], "did you mean 'offline'?"),

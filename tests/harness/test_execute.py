@@ -34,6 +34,7 @@ def run(
     task: str = "f0",
     fresh: bool = False,
     budget_s: float | None = None,
+    scenarios: tuple[str, ...] = ("offline", "single_stream", "cold"),
 ) -> tuple[Run, dict[str, int]]:
     """Measure the named extractors on the first clips of the synthetic set."""
     settings = Settings(
@@ -43,6 +44,7 @@ def run(
         timeout_s=timeout_s,
         fresh=fresh,
         budget_s=budget_s,
+        scenarios=scenarios,
     )
     configs = [
         RunConfig(
@@ -126,6 +128,39 @@ def test_changed_code_invalidates_a_record(faulty, tmp_path):
     assert counts == {"measured": 1, "reused": 0}
 
 
+def test_second_run_keeps_the_rounds_on_disk_at_every_moment(
+    faulty, tmp_path, monkeypatch
+):
+    run(["constant"], tmp_path, effort=SMOKE)
+    before = json.loads(record_file(tmp_path).read_text())
+
+    def stop(self, group):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.execute.Execution._rounds", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(["constant"], tmp_path, effort=SMOKE)
+    assert json.loads(record_file(tmp_path).read_text()) == before
+
+
+def record_file(folder: Path) -> Path:
+    (found,) = (folder / "run" / "cells").glob("*/record.json")
+    return found
+
+
+def test_latency_alone_can_be_measured(faulty, tmp_path):
+    found, _ = run(["constant"], tmp_path, effort=SMOKE, scenarios=("single_stream",))
+    record = found.records[0]
+    assert set(record.samples()["scenario"]) == {"clip", "one_second"}
+    assert "speed" not in " ".join(record.data["validity"]["reasons"])
+
+
+def test_constructor_that_fails_is_the_error_of_its_cell(faulty, tmp_path):
+    found, _ = run(["refuses", "constant"], tmp_path)
+    assert statuses(found) == {"refuses": "error", "constant": "ok"}
+    assert "no such weights" in found.records[0].data["error"]["message"]
+
+
 def test_failed_cell_is_measured_again(faulty, tmp_path):
     run(["exits", "constant"], tmp_path)
     _, counts = run(["exits", "constant"], tmp_path)
@@ -186,7 +221,8 @@ def test_busy_wait_is_recorded_within_one_percent(faulty, tmp_path):
     samples = found.records[0].samples()
     offline = samples[samples["scenario"] == "offline"]
     assert len(offline) >= 20
-    assert offline["wall_s"].median() == pytest.approx(0.020, rel=0.01)
+    # the quietest call: on a busy machine a wait that is pre-empted does take longer
+    assert offline["wall_s"].min() == pytest.approx(0.020, rel=0.01)
     assert (offline["stage_network_s"] <= offline["wall_s"]).all()
 
 

@@ -309,6 +309,29 @@ def test_roles():
     assert only(peers).verdict == "not applicable" and peers.exit_code == 0
 
 
+IDLE = "nothing to judge: no candidate (role=candidate makes a cell one)"
+
+
+def test_peers_alone_give_a_gate_nothing_to_judge():
+    rules = OFFSET, {"id": "fine", "state": "status", "is": "ok"}
+    peers = run_of(Cell("a", role="peer"), Cell("b", role="incumbent"))
+    result = judge(gate_of(*rules), peers, {})
+    assert (result.verdict, result.exit_code) == ("not applicable", 0)
+    assert result.reason == as_dict(result)["reason"] == IDLE
+    assert render(result) == f"Gate test  not applicable  (2 not applicable): {IDLE}"
+
+
+def test_a_candidate_that_no_rule_applies_to_passes():
+    result = judged({**OFFSET, "requires": ["cuda"]}, Cell("a"))
+    assert (result.verdict, result.exit_code, result.reason) == ("pass", 0, "")
+
+
+def test_a_rule_on_peers_has_something_to_judge():
+    values = {"a": {"offset_s": Value(0.0)}}
+    rule = {**OFFSET, "roles": ["peer"]}
+    assert judged(rule, Cell("a", role="peer"), values=values).verdict == "pass"
+
+
 def test_a_named_cell_is_expected():
     rule = {**OFFSET, "where": {"extractor": "praat"}}
     skips = [{"label": "praat  cpu", "reason": "not installed"}]
@@ -346,6 +369,25 @@ def test_planned_cells_without_record_are_incomplete():
     result = judge(gate_of(OFFSET), run_of(Cell("a"), planned=["a", "b"]), values)
     assert result.exit_code == 4 and result.verdict == "incomplete"
     assert "cell b" in result.reason
+
+
+@pytest.mark.parametrize("role", ["peer", "candidate"])
+def test_a_failed_cell_makes_the_run_incomplete(role):
+    error = {"message": "it died"}
+    failed = Cell("b", "praat", role=role, status="error", error=error)
+    rule = {**OFFSET, "where": {"extractor": "crepe"}}
+    values = {"a": {"offset_s": Value(0.0)}}
+    result = judged(rule, Cell("a"), failed, values=values)
+    assert (result.verdict, result.exit_code) == ("incomplete", 4)
+    assert result.reason == "1 cell failed, first: praat b: it died"
+    late = judged(rule, Cell("a"), failed, values={"a": {"offset_s": Value(1.0)}})
+    assert (late.verdict, late.exit_code) == ("fail", 1)
+
+
+def test_a_skipped_peer_leaves_a_run_complete():
+    gone = Cell("b", role="peer", status="skipped", error={"message": "no CUDA"})
+    values = {"a": {"offset_s": Value(0.0)}}
+    assert judged(OFFSET, Cell("a"), gone, values=values).exit_code == 0
 
 
 def test_failure_comes_before_incompleteness():

@@ -10,7 +10,8 @@ from typing import ClassVar
 import pytest
 
 from extractors.base import F0Extractor
-from extractors.errors import ConfigError
+from extractors.errors import ConfigError, UnavailableError, UsageError
+from extractors.registry import extractor_class
 from harness.compose import Request
 from harness.config import DatasetConfig, RunConfig, Settings, TaskConfig
 from harness.plan import build, groups
@@ -242,6 +243,86 @@ def test_choices_made_in_python_are_checked_too(config, expected):
     assert expected in str(caught.value)
 
 
+class Picky(F0Extractor):
+    """Does at construction what its option says."""
+
+    name = "picky"
+    made: ClassVar[list] = []
+
+    def __init__(self, *, error=None, seed=0):
+        self.made.append(seed)
+        print("constructing")
+        if error is not None:
+            raise error
+
+    def extract(self, clips):
+        return []
+
+
+def picky(*errors):
+    """A plan of one cell whose constructor raises each error, and of a sound one."""
+    configs = [RunConfig("picky", options={"seed": i}) for i in range(len(errors))]
+
+    class Failing(Picky):
+        def __init__(self, *, seed=0):
+            super().__init__(error=errors[seed], seed=seed)
+
+    request = Request([*configs, RunConfig("crepe")])
+    return build(request, CPU, lambda name: Failing if name == "picky" else Own)
+
+
+def test_what_a_constructor_refuses_stops_the_command():
+    with pytest.raises(ConfigError, match=r"^picky: seed=0 is odd$"):
+        picky(ConfigError("seed=0 is odd"))
+    with pytest.raises(ConfigError, match=r"^picky\.seed=0 is odd$"):
+        picky(ConfigError("picky.seed=0 is odd"))
+
+
+@pytest.mark.parametrize("kind", [ValueError, ImportError, SystemExit, OSError])
+def test_a_broken_constructor_is_left_to_its_worker(kind, capsys):
+    plan = picky(kind("broken"), None)
+    assert [cell.extractor for cell in plan.cells] == ["picky", "picky", "crepe"]
+    assert plan.skipped == []
+    assert capsys.readouterr().out == ""
+
+
+def test_an_unavailable_extractor_is_skipped_with_its_reason():
+    plan = picky(None, UnavailableError("needs a licence; ask for one"))
+    assert [skipped.reason for skipped in plan.skipped] == [
+        "needs a licence; ask for one"
+    ]
+    assert len(plan.cells) == 2
+
+
+def test_equal_cells_are_constructed_once():
+    Picky.made.clear()
+    configs = [RunConfig("picky", options={"seed": i}) for i in (7, 7, 8)]
+    build(Request(configs), CPU, lambda name: Picky)
+    assert Picky.made == [7, 8]
+
+
+def test_skipped_cells_are_not_constructed():
+    # the built-in constructor refuses its unknown decoder, which is a skip in a sweep
+    config = RunConfig("torchcrepe", axes={"decoder": "viterbi_weighted"})
+    plan = build(Request([config]), CPU)
+    assert "has argmax, weighted_argmax, viterbi" in plan.skipped[0].reason
+
+
+def test_names_stated_in_python_are_checked_too():
+    config = RunConfig("crepe", settings=Settings(name="../x"))
+    with pytest.raises(UsageError, match="one plain name"):
+        plan_of(config)
+
+
+@pytest.mark.parametrize("name", ["swiftf0", "praat", "tracks"])
+def test_foreign_trackers_are_peers(name, tmp_path):
+    cls = extractor_class(name)
+    options = {"root": str(tmp_path)} if name == "tracks" else {}
+    plan = build(Request([RunConfig(name, options=options)]), CPU)
+    assert cls.peer
+    assert all(cell.role == "peer" for cell in plan.cells)
+
+
 def test_places_of_one_name_are_refused():
     def folder(root):
         return RunConfig("crepe", dataset=DatasetConfig(kind="folder", root=root))
@@ -307,3 +388,11 @@ def test_preview_text_and_json(monkeypatch):
     assert document["cells"][0]["key"] == plan.cells[0].key
     # one inventory; a probe, an accuracy pass and three rounds for each cell
     assert document["processes"] == 1 + 29 * 5
+
+
+def test_preview_of_a_plan_without_cells():
+    plan = plan_of(RunConfig("crepe", axes={"device": "cuda"}))
+    text = "\n".join(lines(plan))
+    assert "0 to measure" in text and "workers  0 processes" in text
+    assert "about" not in text
+    assert as_dict(plan)["processes"] == 0

@@ -27,7 +27,7 @@ PROBE = {
 QUIET = {"load_1min": 0.1, "cores": 2}
 ROUND = {
     "n": 1,
-    "consistency": {"clips": 3, "frames": 300, "moved": 0},
+    "consistency": {"clips": 3, "identical": 3, "frames": 300, "moved": 0},
     "env_before": QUIET,
     "env_after": QUIET,
 }
@@ -99,8 +99,12 @@ def test_timed_answers_must_be_the_scored_ones():
     found = assess(record(rounds=timed(moved=1)))
     assert found["state"] == "invalid"
     assert found["reasons"] == [
-        "speed: in round 1 1 of 300 timed frames differ from the accuracy pass"
+        "speed: in round 1 1 of 300 timed frames moved and 0 of 3 answers are not "
+        "those of the accuracy pass"
     ]
+    dithered = assess(record(rounds=timed(identical=2)))
+    assert "1 of 3 answers are not" in dithered["reasons"][0]
+    assert assess(record(peer=True, rounds=timed(identical=2)))["state"] == "valid"
     assert "empty" in assess(record(rounds=timed(frames=0)))["reasons"][0]
 
 

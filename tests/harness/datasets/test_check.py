@@ -14,7 +14,7 @@ from rich.console import Console
 from extractors.track import as_track
 from harness.config import DatasetConfig, TaskConfig
 from harness.datasets.base import Truth
-from harness.datasets.check import check, pitch_range
+from harness.datasets.check import check, pitch_range, sibling_pattern
 from harness.datasets.check_view import render
 from harness.datasets.clock import label_clock, moving
 from harness.datasets.registry import open_dataset
@@ -239,3 +239,67 @@ def test_a_folder_without_readable_audio_fails(tmp_path):
     assert "no clip can be read" in report.problems
     assert report.extent is None and report.voiced_share is None
     json.dumps(report.as_dict(), allow_nan=False)
+
+
+def shown(report):
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(render(report))
+    return console.export_text().rstrip().splitlines()
+
+
+def test_a_folder_without_truth_is_told_which_files_may_hold_it(tmp_path):
+    for stem in ("a", "b", "b.c"):
+        soundfile.write(tmp_path / f"{stem}.wav", np.full(8000, 0.1), 16000)
+        (tmp_path / f"{stem}.f0ref").write_text("0\n100\n")
+    (tmp_path / "a.pm").write_text("0\n")
+    report = check(folder(tmp_path), TaskConfig())
+    assert (report.with_truth, report.truth_guess) == (0, "{stem}.f0ref")
+    assert report.warnings == (
+        "no truth: only agreement and cost can be measured; set "
+        "dataset.truth={stem}.f0ref if these files beside the audio are its labels",
+    )
+    assert report.exit_code == 0
+    assert shown(report)[-1].strip().endswith(": fit (no truth)")
+    labelled = check(
+        folder(tmp_path, truth="{stem}.f0ref", labels="f0ref"), TaskConfig()
+    )
+    assert not any("no truth" in text for text in labelled.warnings)
+    assert shown(labelled)[-1].strip().endswith(": fit")
+
+
+def test_without_siblings_a_pattern_is_asked_for(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(8000, 0.1), 16000)
+    (text,) = check(folder(tmp_path), TaskConfig()).warnings
+    assert text.startswith("no truth: ") and "dataset.truth=PATTERN" in text
+
+
+def test_unusable_labels_are_no_truth_either(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(8000, 0.1), 16000)
+    (tmp_path / "a.csv").write_text("0.0,100\n0.0,100\n")
+    report = check(folder(tmp_path, truth="{stem}.csv"), TaskConfig())
+    assert any("no label file can be used" in text for text in report.warnings)
+    assert report.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a.f0", "b.f0", "a.lab"], "{stem}.f0"),
+        (["a.lab", "a_f0.csv"], "{stem}_f0.csv"),  # as common, but speaks of F0
+        (["a.lab", "b.lab", "a_f0.csv"], "{stem}.lab"),
+        (["a2.csv", "c.csv"], None),  # of no recording
+        (["a.flac", ".a.csv"], None),
+    ],
+)
+def test_commonest_sibling(tmp_path, names, expected):
+    for name in names:
+        (tmp_path / name).touch()
+    assert sibling_pattern([tmp_path / "a.wav", tmp_path / "b.wav"]) == expected
+
+
+def test_labels_without_a_voiced_frame_are_pointed_out(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.full(8000, 0.1), 16000)
+    (tmp_path / "a.csv").write_text("".join(f"{i / 100},0\n" for i in range(40)))
+    report = check(folder(tmp_path, truth="{stem}.csv"), TaskConfig())
+    assert report.voiced_share == 0
+    assert any("no label is voiced" in text for text in report.warnings)

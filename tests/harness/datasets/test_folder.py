@@ -35,7 +35,14 @@ def test_ids_are_relative_paths_sorted_without_suffix(tmp_path):
     assert clips[0].truth() is None
     assert clips[0].load().sr == 16000
     assert folder(tmp_path).name == tmp_path.name
-    assert folder(tmp_path).identity() == {}
+
+
+def test_identity_says_how_files_are_read(tmp_path):
+    write_audio(tmp_path / "a.wav")
+    plain = folder(tmp_path).identity()
+    assert folder(tmp_path).identity() == plain
+    assert folder(tmp_path, channel=0).identity() != plain
+    assert folder(tmp_path, offset=0.01).identity() != plain
 
 
 def test_colliding_stems_keep_their_suffix(tmp_path):

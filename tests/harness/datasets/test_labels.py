@@ -189,8 +189,8 @@ def plain_truth(times):
 
 def test_labels_slightly_outside_are_trimmed():
     fitted = fit_to_audio(plain_truth([-0.005, 0.0, 0.99, 1.0, 1.01, 1.49]), 1.0)
-    assert fitted.times.tolist() == [0.0, 0.99, 1.0]
-    assert len(fitted.f0) == len(fitted.voiced) == 3
+    assert fitted.times.tolist() == [-0.005, 0.0, 0.99, 1.0]  # 10 ms frames
+    assert len(fitted.f0) == len(fitted.voiced) == 4
 
 
 def test_labels_far_outside_are_refused():

@@ -15,6 +15,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 QUIET = {
     "monotonic_s": 100.0,
     "cores": 4,
+    "cpu_quota": None,
     "affinity": [0, 1, 2, 3],
     "load_1min": 1.0,
     "governor": "performance",
@@ -66,6 +67,26 @@ def test_each_disturbance_is_named_alone(changes, reason):
     assert noise_reasons(QUIET, later(**changes)) == [reason]
 
 
+HOST_WIDE = {"load_1min": 50.0, "busy_s": 129.0}
+
+
+@pytest.mark.parametrize("quota", [1.0, 3.5])
+def test_in_a_share_of_the_cpus_work_of_others_is_no_noise(quota):
+    before = {**QUIET, "cpu_quota": quota, "cores": int(quota)}
+    same = {"cpu_quota": quota, "cores": int(quota)}
+    assert noise_reasons(before, later(**same, **HOST_WIDE)) == []
+    stopped = later(**same, **HOST_WIDE, quota_throttled_s=0.5)
+    assert noise_reasons(before, stopped) == [
+        "the container's CPU quota stopped threads for 0.500 s"
+    ]
+
+
+@pytest.mark.parametrize("quota", [4.0, 8.0])
+def test_a_quota_that_grants_every_cpu_changes_nothing(quota):
+    before = {**QUIET, "cpu_quota": quota}
+    assert len(noise_reasons(before, later(cpu_quota=quota, **HOST_WIDE))) == 2
+
+
 def test_a_rising_clock_is_a_machine_that_woke_up():
     assert noise_reasons({**QUIET, "clock_mhz": 800.0}, later()) == []
 
@@ -110,6 +131,7 @@ def planted(tmp_path, monkeypatch):
         "proc/meminfo": "MemTotal: 9 kB\nSwapTotal: 10 kB\nSwapFree: 4 kB\n",
         "proc/vmstat": "nr_free_pages 5\npswpin 2\npswpout 1\n",
         "proc/self/cgroup": "0::/\n",
+        "sys/fs/cgroup/cpu.max": "150000 100000\n",
         "sys/fs/cgroup/cpu.stat": "usage_usec 5\nthrottled_usec 1500000\n",
     }
     for cpu, mhz, governor in ((0, 1000, "performance"), (2, 3000, "powersave")):
@@ -134,6 +156,7 @@ def test_a_snapshot_reads_what_the_system_states(planted):
     assert found["swap_used_bytes"] == 6 * 1024
     assert found["swap_traffic_bytes"] == 3 * os.sysconf("SC_PAGE_SIZE")
     assert found["quota_throttled_s"] == 1.5
+    assert found["cpu_quota"] == 1.5
 
 
 def test_what_is_not_exposed_is_none(tmp_path):

@@ -13,6 +13,7 @@ from harness.metrics.base import Metric, Value
 from harness.report import FILES, write_all
 from harness.report.clips import clip_metric, per_clip, worst_first
 from harness.report.contours import worst_contours
+from harness.report.document import document
 from harness.report.figures import (
     accuracy_speed,
     curve,
@@ -21,8 +22,11 @@ from harness.report.figures import (
     stage_shares,
 )
 from harness.report.html import html, script_json
+from harness.report.markdown import markdown
 from harness.report.page import Source, build_page, metrics_of
-from harness.report.threshold import threshold_curves
+from harness.report.privacy import hashed
+from harness.report.terminal import lines
+from harness.report.threshold import clip_curves, threshold_curves, with_truth
 
 EVIL = "</script><img src=x onerror=alert(1)>{{ 7*7 }} &amp;"
 
@@ -220,3 +224,136 @@ def test_figure_texts_of_the_template_are_escaped_once(report):
     legend = re.search(r'class="legend">(.*?)</div>', text, re.S).group(1)
     assert "&lt;/script&gt;" in legend
     assert "&amp;lt;" not in legend
+
+
+def every_text(begun, summarise):
+    """What a run's report says, by the form it takes."""
+    run = begun.load()
+    summaries = summarise(run)
+    sources = [Source(run, summaries)]
+    page = build_page(sources)
+    return {
+        "html": html(page, sources),
+        "md": markdown(page),
+        "terminal": "\n".join(line for line, _ in lines(page, None)),
+        "json": json.dumps(document(run, summaries, None)),
+        "csv": write_all(run, summaries, None)[2].read_text(encoding="utf-8"),
+    }
+
+
+def test_private_runs_name_no_clip(folder, summarise):
+    begun = folder("anna/call", "bert", "carl", "dora")
+    begun.plan["settings"]["private"] = True
+    begun.plan["groups"][0]["dataset"] |= {
+        "dropped": [{"clip_id": "emil", "error": "/data/my/emil.wav: no audio"}],
+        "unlabelled": [{"clip_id": "bert", "error": "bert.csv: empty"}],
+    }
+    begun.plan["notes"] = ["the first: frieda of anna/call"]
+    error = {"kind": "E", "message": "broke on dora", "clip_id": "dora"}
+    begun.add("a" * 12, "crepe", missed=(2,), notes=["2 clips, e.g. carl"])
+    begun.add("b" * 12, "broken", error=error, timed_set=["anna/call", "gerd"])
+    texts = every_text(begun, summarise)
+    for name, text in texts.items():
+        # plotly's own source may hold any of the names
+        own = text.split("plotly.js v")[0] if name == "html" else text
+        for clip in ("anna/call", "anna", "bert", "carl", "dora", "emil", "gerd"):
+            assert not re.search(rf"\b{clip}\b", own), (name, clip)
+    for clip in ("anna/call", "bert", "carl", "dora", "emil"):
+        assert hashed(clip) in texts["html"], clip
+    assert hashed("gerd") in texts["json"]
+    assert "speaker=a" in texts["html"]
+    assert f"(clip {hashed('dora')})" in texts["md"]
+
+
+def test_clips_keep_their_names_unless_asked(folder, summarise):
+    texts = every_text(folder("anna", "bert").add("a" * 12, "crepe"), summarise)
+    assert "anna" in texts["html"].split("plotly.js v")[0]
+
+
+def test_labels_name_no_path_anywhere(folder, summarise):
+    begun = folder()
+    begun.add("a" * 12, "crepe /mnt/kunde/w.pth", speed=3.0)
+    place = {"name": "/mnt/kunde/y", "clips": 4, "clips_missed": 0}
+    begun.add("b" * 12, "crepe  cpu", data=place)
+    for name, text in every_text(begun, summarise).items():
+        assert "/mnt/kunde" not in text, name
+
+
+def test_a_missed_clip_lowers_every_threshold(folder, summarise):
+    begun = folder("one", "two").add("a" * 12, "crepe", missed=(1,))
+    run = begun.load()
+    (row,) = rows_of((run, summarise(run)))
+    curves = dict(clip_curves(row, with_truth(row.record.clips())))
+    assert curves["two"].ref_voiced == 160
+    assert not curves["two"].est_voiced.any()
+    assert not curves["two"].hits.any()
+    marker = threshold_curves([row])["data"][1]
+    # H = P = 160 of V = 320: 2H / (P + V) = 320 / 480
+    assert marker["y"] == [pytest.approx(66.667)]
+
+
+def test_outputs_without_confidence_have_no_curve(folder, summarise):
+    begun = folder("one", "two").add("a" * 12, "crepe", missed=(1,))
+    place = begun.folder / "cells" / ("a" * 12) / "tracks.parquet"
+    pd.read_parquet(place).drop(columns="confidence").to_parquet(place)
+    run = begun.load()
+    (row,) = rows_of((run, summarise(run)))
+    assert list(clip_curves(row, with_truth(row.record.clips()))) == []
+
+
+def test_curves_hold_one_batch_at_a_time(demo, monkeypatch):
+    from harness.report import frames
+
+    read = []
+    tracks = frames.tracks
+
+    def spy(record, ids, until_s=None):
+        read.append(list(ids))
+        return tracks(record, ids, until_s)
+
+    row = rows_of(demo)[0]
+    whole = dict(clip_curves(row, with_truth(row.record.clips())))
+    monkeypatch.setattr(frames, "tracks", spy)
+    monkeypatch.setattr(frames, "BATCH_S", 4.0)
+    parts = dict(clip_curves(row, with_truth(row.record.clips())))
+    assert read == [["one", "two"], ["three", "four"]]
+    for clip, curve_ in whole.items():
+        assert (parts[clip].hits == curve_.hits).all()
+
+
+def test_threshold_figure_says_what_it_rests_on(demo, monkeypatch):
+    from harness.report import threshold
+
+    read = []
+    monkeypatch.setattr(
+        threshold, "clip_curves", lambda row, clips: iter(read.append(clips) or [])
+    )
+    monkeypatch.setattr(threshold, "SECONDS", 5.0)
+    assert threshold_curves(rows_of(demo)) is None
+    assert [list(clips["clip_id"]) for clips in read] == [["one", "two"]] * 2
+    monkeypatch.setattr(threshold, "CLIPS", 1)
+    assert threshold.threshold_scope().startswith("Of every cell at most the first 1 ")
+
+
+def test_the_report_states_the_scope_of_the_thresholds(report):
+    assert "Of every cell at most the first 200 clips or 2 h" in report[0]
+
+
+def test_contours_read_the_drawn_span_only(demo, monkeypatch):
+    from harness.report import contours
+
+    spans = []
+    read = contours.stored.tracks
+
+    def spy(record, ids, until_s=None):
+        found = read(record, ids, until_s)
+        spans.append(float(found["time_s"].max()))
+        return found
+
+    monkeypatch.setattr(contours.stored, "tracks", spy)
+    monkeypatch.setattr(contours, "SPAN_S", 0.5)
+    rows = rows_of(demo)
+    clips = worst_first(rows, metric_named("pitch_f1_50c"))
+    drawn = contours.worst_contours(rows, clips)
+    assert spans == pytest.approx([0.5, 0.5])
+    assert max(drawn[0][1]["data"][0]["x"]) == pytest.approx(0.5)

@@ -4,9 +4,11 @@ import csv
 import io
 import re
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
+from extractors.errors import UsageError
 from harness.metrics.base import Metric, Value
 from harness.report import show
 from harness.report.columns import HEADLINE_ACCURACY, HEADLINE_COST, generic
@@ -267,3 +269,72 @@ def test_head_states_each_voicing_rule_once(folder, threshold, source, shown):
     run = begun.add("b" * 12, "crepe b", voicing=voicing).load()
     head = dict(build_page([Source(run, {})]).head)
     assert head["voicing"] == shown
+
+
+def test_lines_end_without_blanks(folder, summarise):
+    error = {"kind": "E", "message": "it broke  "}
+    begun = folder().add("a" * 12, "crepe", error=error).add("b" * 12, "other")
+    begun.plan["notes"] = ["ends with a blank "]
+    run = begun.load()
+    buffer = io.StringIO()
+    show(run, summarise(run), None, console=Console(file=buffer))
+    assert not [t for t in buffer.getvalue().splitlines() if t.endswith(" ")]
+
+
+def retagged(begun, key, change):
+    """Rewrite the clips table of a cell."""
+    place = begun.folder / "cells" / key / "clips.parquet"
+    change(pd.read_parquet(place)).to_parquet(place)
+
+
+@pytest.fixture
+def uneven(folder, summarise):
+    """Cell a has the tag, b lacks it, c has one value of it."""
+    begun = folder()
+    for key in "abc":
+        begun.add(key * 12, key)
+    retagged(begun, "b" * 12, lambda clips: clips.drop(columns="tag_speaker"))
+    retagged(begun, "c" * 12, lambda clips: clips.assign(tag_speaker="x"))
+    run = begun.load()
+    return run, summarise(run)
+
+
+def test_a_row_without_the_tag_is_shown_as_one_part(uneven):
+    table = page_of(uneven, by=["speaker"]).tables[0]
+    parts = [row.cells[1:3] for row in table.rows]
+    assert parts == [
+        ("a", "a (2)"),
+        ("a", "b (2)"),
+        ("b", "(none) (4)"),
+        ("c", "x (4)"),
+    ]
+
+
+def test_a_row_that_cannot_be_calibrated_says_why(uneven):
+    first, second, third = page_of(uneven, calibrate="speaker").tables[1].rows
+    assert first.cells[2] == "100.0"
+    assert second.cells[2:] == ("–", "–", "no clip has the tag speaker")
+    assert third.cells[2:] == ("–", "–", "one speaker only: nothing to learn on")
+
+
+def test_calibrating_needs_two_values_somewhere(folder, summarise):
+    begun = folder().add("a" * 12, "crepe")
+    retagged(begun, "a" * 12, lambda clips: clips.assign(tag_speaker="x"))
+    run = begun.load()
+    with pytest.raises(UsageError, match="at least 2"):
+        page_of((run, summarise(run)), calibrate="speaker")
+
+
+@pytest.mark.parametrize("option", [{"by": ["speker"]}, {"calibrate": "speker"}])
+def test_a_tag_of_no_row_is_refused(uneven, option):
+    with pytest.raises(UsageError, match=r"speker: no clip.*'speaker'"):
+        page_of(uneven, **option)
+
+
+def test_calibration_does_not_reward_missed_clips(folder, summarise):
+    begun = folder().add("a" * 12, "crepe").add("b" * 12, "crashes", missed=(0,))
+    run = begun.load()
+    first, second = page_of((run, summarise(run)), calibrate="speaker").tables[1].rows
+    assert first.cells[2] == "100.0"
+    # 3 of 4 clips of 160 voiced frames: 2 · 480 / (480 + 640)
+    assert second.cells[2] == "85.7"
