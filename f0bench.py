@@ -1,7 +1,8 @@
 """The public names of f0bench in one place.
 
 >>> from f0bench import Audio, Crepe
->>> track = Crepe(model="tiny").extract([Audio.from_file("speech.wav")])[0]
+>>> audio = Audio.from_file("speech.wav")  # doctest: +SKIP
+>>> (track,) = Crepe(model="tiny").extract([audio])  # doctest: +SKIP
 
 Importing this loads no torch; a name is imported when it is first used.
 """

@@ -65,7 +65,8 @@ def load_data(config: DatasetConfig) -> Data:
     """Open and scan a data set.
 
     Raises:
-        DatasetError: it cannot be opened, or not one clip of it is readable.
+        DatasetError: it cannot be opened, or not one clip, or not one of its label
+            files, is readable.
     """
     dataset = open_dataset(config)
     infos = scan(dataset)
@@ -77,6 +78,12 @@ def load_data(config: DatasetConfig) -> Data:
     if not clips:
         first = f"; the first: {dropped[0]['error']}" if dropped else ""
         raise DatasetError(f"{name}: none of {len(infos)} clips is readable{first}")
+    bad = [info for info in clips if info.truth_error]
+    if bad and not any(info.has_truth for info in clips):
+        raise DatasetError(
+            f"{name}: none of {len(bad)} label files can be used; the first: "
+            f"{bad[0].id}: {bad[0].truth_error}"
+        )
     return Data(
         config,
         name,

@@ -56,7 +56,7 @@ class Job:
         task, dataset: as composed.
         systems: cells that share one inference (``accuracy``), else exactly one.
         dropped: ids of clips that cannot be read, left out for all cells alike.
-        unlabelled: ids of clips whose labels cannot be used.
+        unlabelled: why the labels of a clip cannot be used, by its id.
         seed: seed of re-seeding.
         quick: half the audio is enough (``probe``).
         out: file that a ``reference`` or ``probe`` job writes.
@@ -69,7 +69,7 @@ class Job:
     dataset: DatasetConfig
     systems: tuple[System, ...] = ()
     dropped: tuple[str, ...] = ()
-    unlabelled: tuple[str, ...] = ()
+    unlabelled: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
     quick: bool = False
     out: str | None = None
@@ -94,7 +94,8 @@ class Job:
         data["dataset"] = DatasetConfig(**dataset)
         data["effort"] = EffortConfig(**data["effort"])
         data["systems"] = tuple(System(**system) for system in data["systems"])
-        for name in ("dropped", "unlabelled", "timed_set", "scenarios"):
+        data["unlabelled"] = dict(data["unlabelled"])
+        for name in ("dropped", "timed_set", "scenarios"):
             data[name] = tuple(data[name])
         return cls(**data)
 

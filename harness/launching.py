@@ -116,7 +116,7 @@ class Launcher:
             task=cell.task,
             dataset=data.config,
             dropped=tuple(entry["clip_id"] for entry in data.dropped),
-            unlabelled=tuple(entry["clip_id"] for entry in data.unlabelled),
+            unlabelled={e["clip_id"]: e["error"] for e in data.unlabelled},
             seed=self.settings.seed,
             **more,
         )

@@ -98,6 +98,10 @@ def test_bad_files_are_named_and_falsify_nothing(here, tmp_path, capsys):
     ):
         assert text in unlabelled.pop(name), name
     assert not unlabelled
+    from harness.records import load_run
+
+    rows = load_run(here / "results" / "mixed").records[0].clips().set_index("clip_id")
+    assert rows.loc["unsorted", "error"].startswith("labels: unsorted_f0.csv:3")
     for name in ("rpa_50c", "pitch_f1_50c", "ref_voiced_ratio"):
         before = expected["cells"][0]["metrics"][name]["value"]
         assert found["cells"][0]["metrics"][name]["value"] == before
@@ -123,6 +127,15 @@ def spoil(folder: Path) -> None:
     (folder / "unsorted_f0.csv").write_text("\n".join(unsorted))
     (folder / "columns_f0.csv").write_text("0.0,1,2,3\n0.01,1\n")
     (folder / "beyond_f0.csv").write_text(labels(250.0, 9.0))
+
+
+def test_wrong_label_format_is_refused_before_anything_runs(here, tmp_path, capsys):
+    good(tmp_path / "calls", "a", 200.0)
+    words = [*COMMON[:3], "dataset.labels=ptdb", f"dataset.root={tmp_path / 'calls'}"]
+    assert main(["run", *words]) == 2
+    error = capsys.readouterr().err
+    assert "none of 1 label files can be used" in error
+    assert len(error.splitlines()) == 1
 
 
 def test_paths_work_as_typed(here, tmp_path, capsys):

@@ -32,6 +32,7 @@ class _Desk:
         self.place = place
         self.system = system
         self.seed = job.seed
+        self.unlabelled = job.unlabelled
         self.rows: list[dict[str, Any]] = []
         self.counts = CountTable()
         self.seed_sums: list[dict[str, float]] = []
@@ -79,7 +80,7 @@ class _Desk:
                 "clip_id": item.id,
                 "seconds": item.seconds,
                 "status": "missed" if error else "ok",
-                "error": f"{error['kind']}: {error['message']}" if error else None,
+                "error": self._text(item, error),
                 "digest": None if error else digest(self.task, answer.output),
                 **{f"tag_{name}": value for name, value in item.tags.items()},
             }
@@ -89,6 +90,13 @@ class _Desk:
             self.errors.append(error)
         else:
             self.writer.add(item.id, self.task.columns(answer.output))
+
+    def _text(self, item: Item, error: dict[str, Any] | None) -> str | None:
+        """What went wrong with a clip, for its row."""
+        if error:
+            return f"{error['kind']}: {error['message']}"
+        label = self.unlabelled.get(item.id)
+        return f"labels: {label}" if label else None
 
     def _spread(self, items: Sequence[Item], first: Sequence[Answer]) -> None:
         """Score the same block under further seeds; only the pooled sums are kept."""

@@ -89,6 +89,8 @@ def build_page(
     if calibrate:
         tables.insert(1, calibrated_table(rows, calibrate))
     runs = [source.run for source in sources]
+    if not rows:
+        tables = []  # everything was skipped: the reasons stand below
     page = Page(
         " + ".join(run.name for run in runs),
         tuple(line for run in runs for line in head_of(run)),
@@ -171,7 +173,8 @@ def head_of(run: Run) -> list[tuple[str, str]]:
     lines = [(run.name, SPACE.join([*parts, _machine(plan.get("machine", {}))]))]
     lines += [("data", _data(group["dataset"])) for group in plan.get("groups", ())]
     tasks = text.unique(setting_text(g["task"]) for g in plan.get("groups", ()))
-    lines.append(("setting", "; ".join(tasks) + _effort(plan.get("settings", {}))))
+    effort = _effort(plan.get("settings", {}))
+    lines.append(("setting", "; ".join(tasks) + effort if tasks else effort[2:]))
     voicing = text.unique(_voicing(r) for r in run.records if r.data.get("voicing"))
     lines += [("voicing", "; ".join(voicing))] if voicing else []
     clean = [(word, text.plain(line)) for word, line in lines]
@@ -253,6 +256,10 @@ def left_out(run: Run) -> list[str]:
         lines += [
             f"dropped  {group['dataset']['name']}: {clip['clip_id']}: {clip['error']}"
             for clip in group["dataset"].get("dropped", ())
+        ]
+        lines += [
+            f"unscored  {group['dataset']['name']}: {clip['clip_id']}: {clip['error']}"
+            for clip in group["dataset"].get("unlabelled", ())
         ]
     measured = {record.key for record in run.records}
     lines += [
