@@ -69,9 +69,12 @@ class Execution:
         """Measure what is missing and write every record."""
         references: dict[str, Path | None] = {}
         alone = [w for w in self.work if w.cell.device != "cpu"]
+        beside = [w for w in self.work if w.cell.device == "cpu"]
+        # Networks first: what takes longest must not be what is started last.
+        beside.sort(key=lambda work: _single_threaded(work.cell))
         self.launcher.together(
             [partial(self._reference, work, references) for work in self._data_sets()]
-            + [partial(self._probe, w) for w in self.work if w.cell.device == "cpu"]
+            + [partial(self._probe, work) for work in beside]
         )
         for work in alone:  # two models on one device might not fit
             self._probe(work, self.launcher)
