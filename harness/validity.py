@@ -175,13 +175,17 @@ def speed_faults(record: Mapping[str, Any]) -> list[str]:
         if not found["clips"] or not found["frames"]:
             faults.append(f"speed: timed output of round {number} is empty")
         elif _too_many(record, found) and not _fickle_peer(record):
-            faults.append(
-                f"speed: in round {number} {found['moved']:g} of {found['frames']:g} "
-                "timed frames moved and "
-                f"{found['clips'] - found['identical']:g} of {found['clips']:g} "
-                "answers are not those of the accuracy pass"
-            )
+            faults.append(f"speed: in round {number} {_how_many(found)}")
     return faults
+
+
+def _how_many(found: Mapping[str, Any]) -> str:
+    if found["moved"]:
+        what = f"{found['moved']:g} of {found['frames']:g} timed frames differ from"
+        return f"{what} the accuracy pass"
+    other = found["clips"] - found["identical"]
+    what = f"{other:g} of {found['clips']:g} timed answers are not bit for bit"
+    return f"{what} those of the accuracy pass"
 
 
 def _too_many(record: Mapping[str, Any], found: Mapping[str, Any]) -> bool:

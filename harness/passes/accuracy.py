@@ -64,7 +64,7 @@ class _Desk:
     def _ask(self, items: Sequence[Item]) -> list[Answer]:
         self.system.reseed(self.seed)
         began = time.perf_counter()
-        answers = ask(lambda part: self.task.run(self.system, part), items)
+        answers = ask(self.task, self.system, items)
         self.seconds += time.perf_counter() - began
         if isinstance(self.system, Follower):  # its inference was paid for by another
             self.seconds += self.system.borrowed_s()
@@ -106,7 +106,7 @@ class _Desk:
             answers: Sequence[Answer] = first
             if index:
                 self.system.reseed(self.seed + index)
-                answers = ask(lambda part: self.task.run(self.system, part), items)
+                answers = ask(self.task, self.system, items)
             for item, answer in zip(items, answers, strict=True):
                 for name, value in self.task.score(item, answer.output).items():
                     sums[index][name] = sums[index].get(name, 0.0) + value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,20 +92,20 @@ class Answer:
     error: dict[str, Any] | None = None
 
 
-def ask(
-    call: Callable[[Sequence[Item]], list[Any]], items: Sequence[Item]
-) -> list[Answer]:
+def ask(task: Task, system: Any, items: Sequence[Item]) -> list[Answer]:
     """Give a block to a system; a failure is narrowed down to the clips it concerns.
 
-    An exception in a block makes every clip of it be asked alone, so that one bad clip
-    costs one answer.
+    An exception in a block, or an answer that breaks the contract, makes every clip of
+    it be asked alone, so that one bad clip costs one answer.
     """
     try:
-        return [Answer(output) for output in call(items)]
+        outputs = task.run(system, items)
+        task.check(items, outputs)
+        return [Answer(output) for output in outputs]
     except (Exception, SystemExit) as error:
         if len(items) == 1:
             return [Answer(error={**describe(error), "clip_id": items[0].id})]
-    return [answer for item in items for answer in ask(call, [item])]
+    return [answer for item in items for answer in ask(task, system, [item])]
 
 
 class SharedInference:

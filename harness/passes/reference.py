@@ -35,7 +35,7 @@ def write_references(job: Job, teller: Teller) -> dict[str, Any]:
                 if truth is not None:
                     writer.add(item.id, task.truth_columns(truth), source="truth")
                 if system is not None:
-                    answer = ask(lambda part: task.run(system, part), [item])[0]
+                    answer = ask(task, system, [item])[0]
                     if answer.error:
                         errors.append(answer.error)
                     else:

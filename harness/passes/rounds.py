@@ -96,11 +96,13 @@ class _Bench:
             # Events only: waiting at every edge would serialise host and device.
             self.recorder = StageRecorder(cuda=True)
         self.system = self.task.build(self.place.extractor, self.place.params)
+        item = self.one_second()
         start = time.perf_counter()
         self.system.load()
         loaded = time.perf_counter()
-        self._call([self.one_second()])
+        outputs = self._call([item])
         first = time.perf_counter()
+        self.task.check([item], outputs)
         return {
             "import_s": imported - began,
             "load_s": loaded - start,
@@ -117,12 +119,11 @@ class _Bench:
 
     def offline(self) -> dict[str, Any]:
         """Passes over the timed set, a block per call as in the accuracy pass."""
-        audio_s = sum(item.seconds for item in self.items)
 
         def one_pass() -> list[Any]:
             return [out for block in self.blocks for out in self._call(block)]
 
-        result = self._timed(one_pass, self.job.effort, "offline", audio_s)
+        result = self._timed(one_pass, self.job.effort, "offline", self.items)
         return {
             "passes": len(result.wall_s),
             "stop": result.stop,
@@ -142,6 +143,7 @@ class _Bench:
             with listening(self.recorder):
                 self._between()
                 wall, found = measure(partial(self._call, [item]), sync=self.sync)
+            self.task.check([item], found)
             self._row("clip", 0, item.seconds, wall, self._stages(), item.id)
             self._compare([item], found)
         item = self.one_second()
@@ -150,7 +152,7 @@ class _Bench:
             min_passes=ONE_SECOND_CALLS if self.job.effort.noise else SMOKE_CALLS,
             cap_s=min(ONE_SECOND_CAP_S, self.job.effort.cap_s),
         )
-        self._timed(partial(self._call, [item]), effort, "one_second", item.seconds)
+        self._timed(partial(self._call, [item]), effort, "one_second", [item])
 
     def _call(self, items: Sequence[Item]) -> list[Any]:
         return self.task.run(self.system, items)
@@ -165,14 +167,17 @@ class _Bench:
         call: Callable[[], list[Any]],
         effort: EffortConfig,
         scenario: str,
-        audio_s: float,
+        items: Sequence[Item],
     ) -> PassResult:
+        """Passes of ``call`` over ``items``; its answers are judged between them."""
+        audio_s = sum(item.seconds for item in items)
         stages: list[dict[str, float]] = []
 
         def keep(outputs: list[Any]) -> None:
             stages.append(self._stages())
+            self.task.check(items, outputs)
             if scenario == "offline":
-                self._compare(self.items, outputs)
+                self._compare(items, outputs)
 
         with listening(self.recorder):
             result = run_passes(

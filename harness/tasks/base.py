@@ -1,9 +1,10 @@
 """What is benchmarked: the interface between the harness and one kind of work.
 
 A task consists of five functions: ``inputs``, ``reference``, ``run``, ``score`` and
-``metrics``. Around them it says how its systems are built, how outputs are stored and
-compared, and which peer, if any, gives a second reference. Everything else in the
-harness knows only columns, directions and units.
+``metrics``; ``check`` stands apart from ``run`` so that it is never timed. Around them
+it says how its systems are built, how outputs are stored and compared, and which peer,
+if any, gives a second reference. Everything else in the harness knows only columns,
+directions and units.
 """
 
 from __future__ import annotations
@@ -47,7 +48,18 @@ class Task(Protocol):
         ...
 
     def run(self, system: Any, items: Sequence[Item]) -> list[Any]:
-        """Give ``items`` to ``system`` in one call; one checked output per item."""
+        """Give ``items`` to ``system`` in one call; one output per item.
+
+        This is what gets timed: it hands over and nothing else.
+        """
+        ...
+
+    def check(self, items: Sequence[Item], outputs: Sequence[Any]) -> None:
+        """Hold what :meth:`run` returned against the contract of the systems.
+
+        Raises:
+            TrackError: or whatever else says what is wrong with the outputs.
+        """
         ...
 
     def score(self, item: Item, output: Any, peer: Any = None) -> dict[str, float]:

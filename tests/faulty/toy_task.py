@@ -38,6 +38,10 @@ class LoudnessTask:
     def run(self, system: Any, items: Sequence[Any]) -> list[float]:
         return [system.level(item.audio) for item in items]
 
+    def check(self, items: Sequence[Any], outputs: Sequence[float]) -> None:
+        if len(outputs) != len(items):
+            raise ValueError(f"{len(outputs)} levels for {len(items)} clips")
+
     def score(self, item: Any, output: Any, peer: Any = None) -> dict[str, float]:
         error = 0.0 if output is None else abs(output - self.reference(item))
         return {"n": 1.0, "sum_abs_db": error}

@@ -8,6 +8,8 @@ import pytest
 from extractors.stages import STAGES
 from harness.metrics.cost import COST, cost_values
 
+CONSISTENCY = {"clips": 1, "frames": 9, "moved": 0, "identical": 1}
+
 
 def record(**changes):
     base = {
@@ -19,7 +21,7 @@ def record(**changes):
         "data": {"clips": 5, "clips_missed": 1, "seconds": 120.0},
         "cold": {"import_s": 0.5, "load_s": 0.25, "first_call_s": 1.5},
         "read_s": 2.0,
-        "rounds": [{"n": 1, "consistency": {"clips": 1, "frames": 9, "moved": 0}}],
+        "rounds": [{"n": 1, "consistency": CONSISTENCY}],
         "timed_set": ["a", "b", "c"],
         "memory": {"host_peak_bytes": 1000, "gpu_allocated_peak_bytes": None},
         "seeds": None,
@@ -125,11 +127,7 @@ def test_an_extractor_without_stages_has_no_shares():
             "crash: exit -11",
         ),
         (
-            {
-                "rounds": [
-                    {"n": 2, "consistency": {"clips": 1, "frames": 9, "moved": 4}}
-                ]
-            },
+            {"rounds": [{"n": 2, "consistency": {**CONSISTENCY, "moved": 4}}]},
             "speed: in round 2 4 of 9 timed frames differ from the accuracy pass",
         ),
     ],
