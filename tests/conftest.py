@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -22,43 +24,80 @@ def data_dir() -> Path:
     return Path(place)
 
 
-@pytest.fixture
-def faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Install the faulty extractors and the toy task as a plug-in; returns names.
+@pytest.fixture(scope="session")
+def shared_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Probes and references that runs of many tests share, as a user's runs do."""
+    return tmp_path_factory.mktemp("cache")
 
-    The package lies on ``PYTHONPATH`` with the metadata that an installer would write,
-    so that worker processes find it as they find any installed plug-in.
+
+@pytest.fixture
+def faulty(
+    tmp_path: Path, shared_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[list[str]]:
+    """Install the faulty extractors and the toy task as a plug-in; returns names."""
+    (tmp_path / ".cache").symlink_to(shared_cache)
+    sources = [HERE / "faulty" / f"{name}.py" for name in ("faulty", "toy_task")]
+    text = sources[0].read_text(encoding="utf-8")
+    found = re.findall(r'class (\w+)\(.*?\n    name = "(\w+)"', text, re.DOTALL)
+    points = {
+        "f0bench.extractors": {name: f"faulty:{cls}" for cls, name in found},
+        "f0bench.tasks": {"loudness": "toy_task:LoudnessTask"},
+    }
+    with plugged_in(tmp_path / "site", sources, points, monkeypatch):
+        yield [name for _, name in found]
+
+
+@pytest.fixture
+def acf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Install the plug-in of the README.
+
+    It starts in a fraction of the time that librosa takes, so that tests of what
+    surrounds an extractor are quick.
     """
-    folder = tmp_path / "site"
-    info = folder / "faulty-0.1.dist-info"
+    sources = [HERE / "plugin" / "acf_tracker.py"]
+    points = {"f0bench.extractors": {"acf": "acf_tracker:Acf"}}
+    with plugged_in(tmp_path / "site", sources, points, monkeypatch):
+        yield
+
+
+@contextmanager
+def plugged_in(
+    folder: Path,
+    sources: Sequence[Path],
+    points: Mapping[str, Mapping[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """Put modules on ``PYTHONPATH`` with the metadata that an installer would write.
+
+    So worker processes find them as they find any installed plug-in.
+    """
+    info = folder / "plugin-0.1.dist-info"
     info.mkdir(parents=True)
-    for module in ("faulty", "toy_task"):
-        text = (HERE / "faulty" / f"{module}.py").read_text(encoding="utf-8")
-        (folder / f"{module}.py").write_text(text, encoding="utf-8")
-    source = (folder / "faulty.py").read_text(encoding="utf-8")
-    found = re.findall(r'class (\w+)\(.*?\n    name = "(\w+)"', source, re.DOTALL)
-    points = "\n".join(f"{name} = faulty:{cls}" for cls, name in found)
-    metadata = "Metadata-Version: 2.1\nName: faulty\nVersion: 0.1\n"
-    (info / "METADATA").write_text(metadata)
-    (info / "entry_points.txt").write_text(
-        f"[f0bench.extractors]\n{points}\n\n"
-        "[f0bench.tasks]\nloudness = toy_task:LoudnessTask\n"
+    for source in sources:
+        shutil.copy(source, folder)
+    (info / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: plugin\nVersion: 0.1\n"
     )
+    lines = []
+    for group, named in points.items():
+        lines += [f"[{group}]", *(f"{name} = {place}" for name, place in named.items())]
+    (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
     monkeypatch.syspath_prepend(str(folder))
     path = [str(folder), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
-    forget()
-    yield [name for _, name in found]
+    modules = [source.stem for source in sources]
+    forget(modules)
+    yield
     monkeypatch.undo()
-    forget()
+    forget(modules)
 
 
-def forget() -> None:
+def forget(modules: Sequence[str]) -> None:
     """Drop what this process remembers of installed plug-ins."""
     from extractors import registry
     from harness import fingerprint, tasks
 
     for cache in (registry.targets, tasks.targets, fingerprint.package_hash):
         cache.cache_clear()
-    for module in ("faulty", "toy_task"):
+    for module in modules:
         sys.modules.pop(module, None)

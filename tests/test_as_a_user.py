@@ -12,6 +12,7 @@ import soundfile
 from harness.cli import main
 from harness.environment import Inventory
 
+PLUGIN = Path(__file__).parent / "plugin"
 SR = 16000
 
 
@@ -50,7 +51,7 @@ def workplace(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def here(workplace, monkeypatch) -> Path:
+def here(workplace, acf, monkeypatch) -> Path:
     """The working directory; the inventory, which has tests of its own, is stated."""
     monkeypatch.chdir(workplace)
     monkeypatch.setattr("harness.api.inventory", lambda threads=None: Inventory())
@@ -58,7 +59,7 @@ def here(workplace, monkeypatch) -> Path:
 
 
 COMMON = (
-    "extractor=librosa_yin",
+    *("extractor=acf", "--config-dir", str(PLUGIN / "conf")),
     "dataset=folder",
     "dataset.truth={stem}_f0.csv",
     "dataset.labels=csv",
@@ -131,7 +132,7 @@ def spoil(folder: Path) -> None:
 
 def test_wrong_label_format_is_refused_before_anything_runs(here, tmp_path, capsys):
     good(tmp_path / "calls", "a", 200.0)
-    words = [*COMMON[:3], "dataset.labels=ptdb", f"dataset.root={tmp_path / 'calls'}"]
+    words = [*COMMON[:5], "dataset.labels=ptdb", f"dataset.root={tmp_path / 'calls'}"]
     assert main(["run", *words]) == 2
     error = capsys.readouterr().err
     assert "none of 1 label files can be used" in error
@@ -167,7 +168,7 @@ def test_exported_tracks_score_the_same_as_tracks(here, tmp_path, capsys):
     capsys.readouterr()
     _, second = run_json(
         capsys,
-        *("extractor=tracks", *words[1:]),
+        *("extractor=tracks", *words[3:]),
         f"tracks.root={cell}",
         "tracks.pattern={id}.txt",
     )

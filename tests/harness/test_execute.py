@@ -92,7 +92,7 @@ def test_hanging_worker_is_ended(faulty, tmp_path):
 
 
 def test_clip_that_only_one_extractor_fails_on_is_missed(faulty, tmp_path):
-    every = 24  # the synthetic set holds silence, which is what this one fails on
+    every = 9  # the eighth clip is silence, which is what this one fails on
     found, _ = run(["picky", "constant"], tmp_path, limit=every)
     picky, constant = found.records
     assert (picky.status, constant.status) == ("partial", "ok")
@@ -108,13 +108,13 @@ def test_clip_that_only_one_extractor_fails_on_is_missed(faulty, tmp_path):
 
 
 def test_second_run_measures_nothing_and_fresh_everything(faulty, tmp_path):
-    _, first = run(["constant", "meter"], tmp_path, effort=SMOKE)
-    found, second = run(["constant", "meter"], tmp_path, effort=SMOKE)
-    assert first == {"measured": 2, "reused": 0}
-    assert second == {"measured": 0, "reused": 2}
+    _, first = run(["constant"], tmp_path, effort=SMOKE)
+    found, second = run(["constant"], tmp_path, effort=SMOKE)
+    assert first == {"measured": 1, "reused": 0}
+    assert second == {"measured": 0, "reused": 1}
     assert all(r.data["rounds"] for r in found.records)
-    _, third = run(["constant", "meter"], tmp_path, effort=SMOKE, fresh=True)
-    assert third == {"measured": 2, "reused": 0}
+    _, third = run(["constant"], tmp_path, effort=SMOKE, fresh=True)
+    assert third == {"measured": 1, "reused": 0}
 
 
 def test_changed_code_invalidates_a_record(faulty, tmp_path):
@@ -172,7 +172,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from test_execute import run
-run(["constant", "meter", "slow"], Path({folder!r}), limit=24)
+run(["constant", "slow"], Path({folder!r}), limit=24)
 """
 
 
@@ -182,16 +182,16 @@ def test_killed_run_loses_nothing_that_was_measured(faulty, tmp_path):
     process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
     records = tmp_path / "run" / "cells"
     deadline = time.monotonic() + 60
-    while len(list(records.glob("*/record.json"))) < 2:
-        assert time.monotonic() < deadline, "no two records within a minute"
+    while not list(records.glob("*/record.json")):
+        assert time.monotonic() < deadline, "no record within a minute"
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     kept = load_run(tmp_path / "run")
     assert {r.status for r in kept.records} == {"ok"}
-    _, counts = run(["constant", "meter", "slow"], tmp_path, limit=24)
-    assert counts == {"measured": 1, "reused": 2}
+    _, counts = run(["constant", "slow"], tmp_path, limit=24)
+    assert counts == {"measured": 1, "reused": 1}
 
 
 def test_full_disk_keeps_finished_records(faulty, tmp_path, monkeypatch):
@@ -228,9 +228,9 @@ def test_busy_wait_is_recorded_within_one_percent(faulty, tmp_path):
 
 def test_budget_shrinks_the_timed_set_and_says_so(faulty, tmp_path):
     effort = EffortConfig("check", 60.0, 1, 0.0, 3, 0.0, None, 60.0)
-    found, _ = run(["slow"], tmp_path, effort=effort, limit=24, budget_s=12.0)
+    found, _ = run(["slow"], tmp_path, effort=effort, limit=16, budget_s=7.0)
     record = found.records[0].data
-    assert 0 < record["timed_set_s"] < 30
+    assert 0 < record["timed_set_s"] < 20
     assert any("budget" in note for note in record["notes"])
 
 
@@ -258,7 +258,7 @@ def test_records_are_strict_json(faulty, tmp_path):
 
 def test_worker_ends_when_its_parent_is_killed(faulty, tmp_path):
     script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path))
-    script = script.replace('["constant", "meter", "slow"]', '["hangs"]')
+    script = script.replace('["constant", "slow"]', '["hangs"]')
     parent = subprocess.Popen([sys.executable, "-c", script])
     mine = f"{tmp_path}/site"
     deadline = time.monotonic() + 60
