@@ -18,7 +18,7 @@ from .compose import Request
 from .config import DatasetConfig, EffortConfig, RunConfig, Settings, TaskConfig
 from .console import progress_reporter
 from .data import Data, load_data
-from .environment import inventory, library_versions, machine
+from .environment import available, library_versions, machine
 from .execute import Execution, utc_now
 from .launching import Reporter
 from .metrics.base import Value
@@ -91,7 +91,7 @@ def run_cell(
         dataset=data,
         settings=settings,
     )
-    plan = build(Request([config]), inventory())
+    plan = build(Request([config]), available())
     if not plan.cells:
         raise ConfigError(plan.skipped[0].reason)
     run, _ = measure(plan, command="run_cell")
@@ -199,7 +199,7 @@ def run_command(request: Request, flags: Any) -> int:
 
     settings = request.configs[0].settings
     gate = load_gate(settings.gate, all_metrics(), request.config_dirs)
-    found = inventory(settings.threads)
+    found = available(settings.threads)
     plan = build(request, found)
     steps = 1 + len(plan.cells) * (2 + plan.settings.effort.rounds)
     with progress_reporter(steps) as reporter:

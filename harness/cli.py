@@ -166,10 +166,10 @@ def _run(flags: Flags, words: Sequence[str]) -> int:
     request = _request(flags, words, "quickstart")
     if not flags.dry_run:
         return int(_load("harness.api:run_command")(request, flags))
-    from .environment import inventory
+    from .environment import available
     from .plan import build
     from .preview import print_plan
 
     settings = request.configs[0].settings
-    print_plan(build(request, inventory(settings.threads)), as_json=flags.json)
+    print_plan(build(request, available(settings.threads)), as_json=flags.json)
     return 0

@@ -18,6 +18,7 @@ from typing import Any
 
 from extractors.errors import ConfigError, UsageError
 
+from . import kernel_cache
 from .confdir import conf_dir
 from .doctor_packages import check_extras, check_packages, check_python
 from .environment import THREAD_VARIABLES, Inventory, inventory
@@ -197,29 +198,18 @@ def check_disk(results_dir: str) -> Iterator[Finding]:
 
 
 def check_numba_cache() -> Iterator[Finding]:
-    """Whether librosa's compiled kernels can be kept between processes.
-
-    Numba caches beside the source, else in the user's cache folder; without either
-    every worker compiles for seconds, which lands in ``first_call_s``.
-    """
-    stated = os.environ.get("NUMBA_CACHE_DIR")
-    spec = importlib.util.find_spec("librosa")
-    if spec is None or spec.origin is None:
+    """Whether compiled kernels, librosa's above all, are kept between runs."""
+    try:
+        place, usual = kernel_cache.root(), kernel_cache.usual()
+    except OSError as error:
+        text = f"cannot be written ({error.strerror}): no run can start"
+        yield Finding("fail", "numba cache", text, "export NUMBA_CACHE_DIR=~/.numba")
         return
-    beside = Path(spec.origin).parent / "__pycache__"
-    places = [Path(stated)] if stated else [beside, Path("~/.cache/numba").expanduser()]
-    if any(map(_writable, places)):
-        yield Finding("ok", "numba cache", "can be written")
+    if place == usual:
+        yield Finding("ok", "numba cache", str(place))
     else:
-        text = "cannot be written: every worker compiles librosa's kernels anew"
+        text = f"{usual} cannot be written; {place} is used, which may not last"
         yield Finding("warn", "numba cache", text, "export NUMBA_CACHE_DIR=~/.numba")
-
-
-def _writable(place: Path) -> bool:
-    """Whether a folder can be written, or created."""
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    return place.is_dir() and os.access(place, os.W_OK)
 
 
 def exit_code(findings: Sequence[Finding]) -> int:

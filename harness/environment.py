@@ -1,6 +1,6 @@
 """What this machine offers: devices, versions, and the environment of a worker.
 
-Torch is imported in one child process only (``python -m harness.environment``), so the
+Torch is imported in a child process only (``python -m harness.environment``), so the
 parent stays light and free of CUDA contexts and thread pools.
 """
 
@@ -22,6 +22,7 @@ from .meter.host import cores, machine
 
 __all__ = [
     "Inventory",
+    "available",
     "inventory",
     "library_versions",
     "machine",
@@ -47,9 +48,14 @@ THREAD_VARIABLES = (
 )
 
 
+#: Device files without which no driver that torch can use is loaded on Linux: NVIDIA's,
+#: that of its Tegra boards, the one of WSL, and AMD's.
+DRIVERS = ("/dev/nvidiactl", "/dev/nvmap", "/dev/dxg", "/dev/kfd")
+
+
 @dataclass(frozen=True)
 class Inventory:
-    """What one child process found that imported torch.
+    """What this machine can run on, as far as torch can tell.
 
     Attributes:
         devices: usable ones, ``cpu`` and perhaps ``cuda``.
@@ -59,7 +65,7 @@ class Inventory:
         gpus: names of the visible CUDA devices.
         driver: version of the NVIDIA driver, where NVML tells it.
         cuda: CUDA version that torch was built for, ``None`` for a CPU build.
-        threads: threads that torch uses within one operation.
+        threads: threads that torch uses within one operation; ``None`` if not asked.
         torchaudio: whether torchaudio is real or a stand-in; ``None`` if not asked.
     """
 
@@ -76,6 +82,27 @@ class Inventory:
     def gpu(self) -> str | None:
         """Name of the first GPU, ``None`` without one."""
         return self.gpus[0] if self.gpus else None
+
+
+def available(threads: int | None = None) -> Inventory:
+    """The devices that a run can use; starts torch only where the answer needs it.
+
+    Importing torch takes seconds; that a CPU build, or a machine without a GPU driver,
+    has no CUDA device is known before.
+
+    Args:
+        threads: threads of the child that asks torch, ``None`` for all usable cores.
+    """
+    versions = library_versions()
+    if "torch" not in versions:  # let the child say what is wrong
+        return inventory(threads)
+    if versions["torch"].endswith("+cpu"):
+        reason = f"torch {versions['torch']} is a CPU build"
+    elif sys.platform == "linux" and not any(Path(p).exists() for p in DRIVERS):
+        reason = f"no GPU driver is loaded: none of {', '.join(DRIVERS)} exists"
+    else:
+        return inventory(threads)
+    return Inventory(reasons={"cuda": reason}, versions=versions)
 
 
 def inventory(

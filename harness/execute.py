@@ -70,8 +70,9 @@ class Execution:
         references: dict[str, Path | None] = {}
         alone = [w for w in self.work if w.cell.device != "cpu"]
         beside = [w for w in self.work if w.cell.device == "cpu"]
-        # Networks first: what takes longest must not be what is started last.
-        beside.sort(key=lambda work: _single_threaded(work.cell))
+        # Networks first: what takes longest must not be what is started last. The
+        # reference peer last of all: its references compile its kernels meanwhile.
+        beside.sort(key=lambda w: (w.system().is_peer, _single_threaded(w.cell)))
         self.launcher.together(
             [partial(self._reference, work, references) for work in self._data_sets()]
             + [partial(self._probe, work) for work in beside]

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
+from . import kernel_cache
 from .cell import Cell
 from .config import Settings
 from .data import Data
@@ -75,14 +76,17 @@ class Launcher:
             patience_s: silence that is expected of it, where that is longer than the
                 time-out.
         """
-        return launch(
-            job,
-            env=worker_env(self.threads or self.settings.threads, device),
-            timeout_s=max(self.settings.timeout_s, patience_s),
-            log=log,
-            progress=self.reporter.step(text, total),
-            cancelled=self.cancelled,
-        )
+        env = worker_env(self.threads or self.settings.threads, device)
+        name = job.systems[0].extractor if job.systems else job.kind
+        with kernel_cache.claimed(name) as folder:
+            return launch(
+                job,
+                env={**env, kernel_cache.VARIABLE: str(folder)},
+                timeout_s=max(self.settings.timeout_s, patience_s),
+                log=log,
+                progress=self.reporter.step(text, total),
+                cancelled=self.cancelled,
+            )
 
     def together(self, steps: Sequence[Step]) -> None:
         """Run steps that are not timed side by side, a share of the cores each.

@@ -14,7 +14,7 @@ from .cell import Cell, plain
 from .compose import compose
 from .console import progress_reporter
 from .data import load_data
-from .environment import inventory
+from .environment import available
 from .jobs import System
 from .launching import Launcher
 from .plan import Plan, build
@@ -26,7 +26,7 @@ from .records import dumps
 def main(flags: Any, words: Sequence[str]) -> int:
     """Probe every extractor that ``words`` name; 1 where one breaks its contract."""
     request = compose(words, multirun=True, config_dir=flags.config_dir)
-    plan = build(request, inventory(request.configs[0].settings.threads))
+    plan = build(request, available(request.configs[0].settings.threads))
     found = []
     with progress_reporter(len(plan.cells)) as reporter:
         cache = Path(plan.settings.results_dir) / ".cache"

@@ -5,14 +5,38 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from harness import kernel_cache
+
 HERE = Path(__file__).parent
+WARM = "from extractors.registry import build; build('librosa_pyin', {}).load()"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the test processes from sharing a folder of compiled kernels.
+
+    The process that starts the others compiles librosa's kernels first, each of the
+    others works on a copy; see :mod:`harness.kernel_cache`.
+    """
+    if getattr(config.option, "numprocesses", None):
+        with kernel_cache.claimed("tests") as folder:
+            env = {**os.environ, kernel_cache.VARIABLE: str(folder)}
+            subprocess.run([sys.executable, "-c", WARM], env=env, check=True)
+    elif os.environ.get("PYTEST_XDIST_WORKER"):
+        import numba
+
+        scratch = tempfile.TemporaryDirectory(prefix="f0bench-kernels-")
+        config.add_cleanup(scratch.cleanup)
+        kernel_cache.fill(Path(scratch.name))
+        numba.config.CACHE_DIR = scratch.name
 
 
 @pytest.fixture

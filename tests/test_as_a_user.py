@@ -54,7 +54,7 @@ def workplace(tmp_path_factory) -> Path:
 def here(workplace, acf, monkeypatch) -> Path:
     """The working directory; the inventory, which has tests of its own, is stated."""
     monkeypatch.chdir(workplace)
-    monkeypatch.setattr("harness.api.inventory", lambda threads=None: Inventory())
+    monkeypatch.setattr("harness.api.available", lambda threads=None: Inventory())
     return workplace
 
 

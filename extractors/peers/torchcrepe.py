@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,10 +64,13 @@ class BatchPosteriors:
     Attributes:
         batches: torch tensors ``(1, 360, frames)`` on the extractor's device.
         hop: samples at 16 kHz between frames.
+        decoded: bins and periodicity of every batch, by decoder and F0 range, where
+            another seed changes nothing but the dither on the bins.
     """
 
     batches: tuple[Any, ...]
     hop: int
+    decoded: dict[Any, list[tuple[Any, Any]]] = field(default_factory=dict)
 
 
 class TorchCrepe(F0Extractor):
@@ -200,25 +203,53 @@ class TorchCrepe(F0Extractor):
             return found.T[None]
 
     def decode(self, posteriors: BatchPosteriors) -> F0Track:
-        """Decode batch by batch, as ``predict`` does; draws from the generator."""
+        """Decode batch by batch, as ``predict`` does; draws from the generator.
+
+        The second decoding of the same posteriors draws only the dither anew.
+        """
         import torch
 
-        package = self._loaded()
+        self._loaded()
         with stage("decode"), torch.no_grad():
-            found = [
-                package.postprocess(
-                    batch.clone(),  # it masks in place
-                    self.fmin,
-                    self.fmax,
-                    getattr(package.decode, self.decoder),
-                    return_periodicity=True,
-                )
-                for batch in posteriors.batches
-            ]
+            found = list(self._decode_batches(posteriors))
             pitch, periodicity = (
                 torch.cat(part, 1) for part in zip(*found, strict=True)
             )
         return self._track(pitch, periodicity, posteriors.hop)
+
+    def _decode_batches(self, posteriors: BatchPosteriors) -> Iterator[tuple[Any, Any]]:
+        """Yield pitch and periodicity of every batch."""
+        key = (self.decoder, self.fmin, self.fmax)
+        for bins, periodicity in posteriors.decoded.get(key, ()):
+            yield self._package.convert.bins_to_frequency(bins), periodicity
+        if key in posteriors.decoded:
+            return
+        kept: list[tuple[Any, Any]] = []
+        for batch in posteriors.batches:
+            bins, pitch, periodicity = self._postprocess(batch)
+            kept.append((bins, periodicity))
+            yield pitch, periodicity
+        if self.decoder != "weighted_argmax":  # which dithers its weights, not its bins
+            posteriors.decoded[key] = kept
+
+    def _postprocess(self, batch: Any) -> tuple[Any, Any, Any]:
+        """Bins, pitch and periodicity of one batch by the package's function."""
+        decoder = getattr(self._package.decode, self.decoder)
+        bins: list[Any] = []
+
+        def listening(probabilities: Any) -> tuple[Any, Any]:
+            found = decoder(probabilities)
+            bins.append(found[0])
+            return found
+
+        pitch, periodicity = self._package.postprocess(
+            batch.clone(),  # it masks in place
+            self.fmin,
+            self.fmax,
+            listening,
+            return_periodicity=True,
+        )
+        return bins[0], pitch, periodicity
 
     def weights(self) -> list[str | os.PathLike[str]]:
         """The weight file inside the package."""

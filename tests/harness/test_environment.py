@@ -112,3 +112,24 @@ def test_why_cuda_cannot_be_used(monkeypatch):
     )
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert cuda_reason(fake_torch("13.0")) == "CUDA_VISIBLE_DEVICES hides every device"
+
+
+@pytest.mark.parametrize(
+    ("version", "drivers", "reason"),
+    [
+        ("2.13.0+cpu", ("/dev/null",), "torch 2.13.0+cpu is a CPU build"),
+        ("2.13.0", ("/no/such",), "no GPU driver is loaded: none of /no/such exists"),
+        ("2.13.0", ("/dev/null",), "asked"),
+        (None, ("/no/such",), "asked"),
+    ],
+)
+def test_torch_is_asked_only_where_the_answer_is_open(
+    monkeypatch, version, drivers, reason
+):
+    versions = {"torch": version} if version else {}
+    monkeypatch.setattr(environment, "library_versions", lambda: versions)
+    monkeypatch.setattr(environment, "DRIVERS", drivers)
+    monkeypatch.setattr(environment.sys, "platform", "linux")
+    asked = Inventory(reasons={"cuda": "asked"})
+    monkeypatch.setattr(environment, "inventory", lambda threads: asked)
+    assert environment.available().reasons["cuda"] == reason
