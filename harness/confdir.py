@@ -53,6 +53,18 @@ def option_file(group: str, name: str, dirs: Sequence[Path]) -> Path:
     raise ConfigError(f"unknown {group} '{name}'{nearest(name, options(group, dirs))}")
 
 
+def read_text(path: Path) -> str:
+    """Content of a configuration file.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 ({error}); save it as such") from None
+
+
 def gate_path(name: str, dirs: Sequence[Path]) -> Path:
     """The YAML file of a gate: a name below ``gate/``, or a path that ends in .yaml.
 

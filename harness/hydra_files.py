@@ -12,7 +12,7 @@ from typing import Any
 
 from extractors.errors import ConfigError
 
-from .confdir import option_file
+from .confdir import option_file, read_text
 
 
 class Files:
@@ -48,7 +48,7 @@ class Files:
         from omegaconf.errors import OmegaConfBaseException
 
         for group, name in choices:
-            option_file(group, name, self.dirs)
+            read_text(option_file(group, name, self.dirs))  # Hydra names no file
         overrides = [f"{group}={_quoted(name)}" for group, name in choices]
         try:
             found = compose("config", overrides=[*self._searchpath, *overrides])

@@ -12,7 +12,7 @@ from typing import Any
 from extractors import registry
 from extractors.errors import ConfigError, F0BenchError, UsageError, nearest
 
-from .confdir import option_file, options, search_dirs
+from .confdir import option_file, options, read_text, search_dirs
 from .flags import Flags
 from .plan import missing_packages, pip_line
 
@@ -179,7 +179,7 @@ def _files(group: str, dirs: Sequence[Path]) -> list[Row]:
 def _comment(path: Path) -> str:
     """The comment that opens a YAML file, without Hydra's own directive."""
     text = []
-    for line in _read(path).splitlines():
+    for line in read_text(path).splitlines():
         if not line.startswith("#"):
             break
         if not line.startswith("# @"):
@@ -187,18 +187,11 @@ def _comment(path: Path) -> str:
     return " ".join(text)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 ({error}); save it as such") from None
-
-
 def _yaml(path: Path) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(_read(path))
+        return yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         told = " ".join(str(error).split())
         raise ConfigError(f"{path}: not readable as YAML: {told}") from None

@@ -426,6 +426,11 @@ def test_own_files_follow_interpolations_of_final_values(own):
     assert "tsk" in refusal("extractor=mine", config_dir=own)
 
 
+def test_own_file_that_is_not_utf_8_is_named(own):
+    (own / "extractor/mine.yaml").write_bytes(b"name: caf\xe9\n")
+    assert "mine.yaml: not UTF-8" in refusal("extractor=mine", config_dir=own)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
