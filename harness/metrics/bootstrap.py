@@ -35,7 +35,7 @@ LEVEL = 0.95
 MACRO = "_macro"
 
 _MIN_DEFINED = 0.95  # fewer defined draws than this make a percentile misleading
-_BLOCK = 4_000_000  # weights held at once, so that memory does not grow with clips
+_BLOCK = 500_000  # weights held at once, so that memory does not grow with clips
 
 _Floats = NDArray[np.float64]
 #: Per-clip columns: a data frame, or any mapping from name to an array ``(clips,)``.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from harness.records import Record
 
 #: Seconds of audio whose frames are held at once; a longer clip is held alone.
-BATCH_S = 3600.0
+BATCH_S = 600.0
 
 
 def batches(

@@ -110,7 +110,7 @@ def clip_curves(row: Row, clips: pd.DataFrame) -> Iterator[tuple[str, ThresholdC
     """Counts at every threshold of the clips that have a truth.
 
     A clip that the extractor failed on counts with all its voiced frames missed. The
-    frames of about an hour are held at once.
+    frames of about ten minutes are held at once.
 
     Args:
         row: a row of the report.
