@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 DEFAULT_GATE = "validity"
 GATE_FILE = "gate.json"
+JUNIT_FILE = "junit.xml"
 
 
 def main(flags: Any, words: Sequence[str]) -> int:
-    """Judge a run, print one line per rule, write ``gate.json``.
+    """Judge a run, print one line per rule, write ``gate.json``, ``junit.xml``.
 
     Args:
         flags: ``results_dir``, ``config_dir`` and ``json`` are read.
@@ -73,7 +74,10 @@ def parse_words(words: Sequence[str]) -> tuple[str, str | None]:
 
 
 def write_gate(run: Run, result: GateResult) -> None:
-    """Write ``gate.json`` into the results folder; it appears by rename."""
-    from .records import write_json
+    """Write ``gate.json`` and ``junit.xml`` into the results folder, by rename."""
+    from .junit import as_xml
+    from .records import replacing, write_json
 
     write_json(run.path / GATE_FILE, as_dict(result))
+    with replacing(run.path / JUNIT_FILE) as temporary:
+        temporary.write_text(as_xml(result), encoding="utf-8")

@@ -23,6 +23,7 @@ VERDICTS = (
     *(PASS, IMPROVED, FAIL, INCONCLUSIVE, INCOMPARABLE, MISSING, NOT_APPLICABLE),
 )
 QUIET = (PASS, IMPROVED, NOT_APPLICABLE)
+INCONCLUSIVE_EXIT = 3  # undecided, where the gate blocks on that
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,9 @@ def conclude(
     if reason:
         return GateResult(gate, tuple(rules), INCOMPLETE, 4, reason)
     if doubt:
-        return GateResult(gate, tuple(rules), INCONCLUSIVE, 3 if block_doubt else 0)
+        return GateResult(
+            gate, tuple(rules), INCONCLUSIVE, INCONCLUSIVE_EXIT if block_doubt else 0
+        )
     if idle:
         return GateResult(gate, tuple(rules), NOT_APPLICABLE, 0, idle)
     return GateResult(gate, tuple(rules), PASS, 0)

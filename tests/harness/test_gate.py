@@ -668,6 +668,7 @@ def test_command_judges_a_run_on_disk(tmp_path, capsys):
     assert lines[-2] == "exit 1"
     document = json.loads(lines[-1])
     assert document == json.loads((run / "gate.json").read_text())
+    assert "<testsuite " in (run / "junit.xml").read_text(encoding="utf-8")
     assert math.isclose(document["rules"][0]["observed"], 0.008)
     written_run(tmp_path / "demo", offset_s=0.001)
     assert gate_command.main(flags, [str(run), f"gate={gate}"]) == 0
