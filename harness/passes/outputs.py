@@ -4,29 +4,38 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from harness.records import replacing
 
+#: Frames of a row group, at least: a writer keeps the description of every group in
+#: memory, some ten kilobytes, so that a group per clip would be felt in a long corpus.
+GROUP_FRAMES = 16_384
+
 
 class OutputWriter:
-    """Writes outputs one row group per clip; the file appears when it is complete.
+    """Writes outputs clip by clip; the file appears when it is complete.
 
-    Columns: ``clip_id``, ``frame``, then those of the task (and any constant ones
-    given to :meth:`add`). An exception inside the ``with`` block leaves no file.
+    A row group holds whole clips. Columns: ``clip_id``, ``frame``, then those of the
+    task (and any constant ones given to :meth:`add`). An exception inside the ``with``
+    block leaves no file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
         self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._frames = 0
 
     def __enter__(self) -> OutputWriter:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,6 +48,8 @@ class OutputWriter:
         trace: TracebackType | None,
     ) -> None:
         try:
+            if kind is None:
+                self._flush()
             if self._writer is not None:
                 self._writer.close()
             if kind is None and self._writer is not None:
@@ -62,14 +73,24 @@ class OutputWriter:
                 **{name: np.asarray(column) for name, column in columns.items()},
             }
         )
+        self._waiting.append(table)
+        self._frames += frames
+        if self._frames >= GROUP_FRAMES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.concat_tables(self._waiting).unify_dictionaries().combine_chunks()
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._temporary, table.schema)
-        # one row group whatever its length: that is how a reader knows a clip
-        self._writer.write_table(table, row_group_size=max(frames, 1))
+        # one group whatever its length: a clip is never cut
+        self._writer.write_table(table, row_group_size=max(len(table), 1))
+        self._waiting, self._frames = [], 0
 
 
 class OutputReader:
-    """Reads what :class:`OutputWriter` wrote, one row group (one clip) at a time."""
+    """Reads what :class:`OutputWriter` wrote, clip by clip, a row group at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -89,21 +110,23 @@ class OutputReader:
     def stream(
         self, column: str | None = None, value: str | None = None
     ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield ``(clip_id, columns)``, only clips whose ``column`` is ``value``."""
+        """Yield ``(clip_id, columns)``, only of rows whose ``column`` is ``value``."""
         for index in range(self._file.num_row_groups):
             group = self._file.read_row_group(index)
+            if column is not None:
+                group = group.filter(pc.equal(group[column].cast(pa.string()), value))
             if group.num_rows == 0:
                 continue
-            if column is not None and str(group[column][0].as_py()) != value:
-                continue
-            yield (
-                str(group["clip_id"][0].as_py()),
-                {
-                    name: group[name].to_numpy()
-                    for name in group.column_names
-                    if name not in ("clip_id", "frame", column)
-                },
-            )
+            ids = group["clip_id"].cast(pa.string()).to_numpy()
+            columns = {
+                name: group[name].to_numpy()
+                for name in group.column_names
+                if name not in ("clip_id", "frame", column)
+            }
+            starts = [0, *(np.flatnonzero(ids[1:] != ids[:-1]) + 1), len(ids)]
+            for start, end in pairwise(starts):
+                parts = {name: part[start:end] for name, part in columns.items()}
+                yield str(ids[start]), parts
 
 
 class CountTable:
