@@ -45,17 +45,17 @@ def run_json(capsys: pytest.CaptureFixture, *words: str) -> tuple[int, dict]:
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory) -> Path:
+def empty_folder(tmp_path_factory) -> Path:
     """A directory that is empty but for the runs of this module and their cache."""
-    return tmp_path_factory.mktemp("workplace")
+    return tmp_path_factory.mktemp("empty_folder")
 
 
 @pytest.fixture
-def here(workplace, acf, monkeypatch) -> Path:
+def here(empty_folder, acf, monkeypatch) -> Path:
     """The working directory; the inventory, which has tests of its own, is stated."""
-    monkeypatch.chdir(workplace)
+    monkeypatch.chdir(empty_folder)
     monkeypatch.setattr("harness.api.available", lambda threads=None: Inventory())
-    return workplace
+    return empty_folder
 
 
 COMMON = (
