@@ -76,5 +76,5 @@ def _stand_in(reason: str) -> ModuleType:
             f"torchaudio does not load ({reason}); read the file with Audio.from_file"
         )
 
-    module.load = load  # type: ignore[attr-defined]
+    module.load = load  # type: ignore[attr-defined]  # a module has any attribute
     return module

@@ -193,8 +193,10 @@ def test_clips_are_sorted_worst_first(folder, summarise):
 
 
 def test_undefined_score_of_a_clip_is_none():
-    formula = lambda c: c["hits"] / np.where(c["n"] > 0, c["n"], np.nan)  # noqa: E731
-    metric = Metric("rate", "1", "higher", "", formula)
+    def rate(c):
+        return c["hits"] / np.where(c["n"] > 0, c["n"], np.nan)
+
+    metric = Metric("rate", "1", "higher", "", rate)
     clips = pd.DataFrame({"clip_id": ["a", "b"], "hits": [1.0, 0.0], "n": [2.0, 0.0]})
     assert per_clip(clips, metric) == [0.5, None]
     assert per_clip(clips.drop(columns="n"), metric) == [None, None]
