@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from extractors.base import F0Extractor
 from extractors.errors import ConfigError, nearest
@@ -24,8 +24,12 @@ from .launching import Reporter
 from .metrics.base import Value
 from .plan import Plan, build
 from .records import SCHEMA, Record, Run, load_run, locked, point_latest, write_json
-from .summary import summarise, summarise_run
+from .summary import summarise
+from .voicing import check_calibrations
 from .work import Work, data_key
+
+if TYPE_CHECKING:
+    from .judging import Judged
 
 
 @dataclass(frozen=True)
@@ -108,21 +112,47 @@ def measure(
     """Measure a plan and return the run with counts of measured and reused cells."""
     settings = plan.settings
     folder = Path(settings.results_dir) / plan.name
-    data = scan_data(plan.cells)
-    _check_groups(settings.bootstrap, data)
-    began = time.monotonic()
+    data = open_data(plan)
     with locked(folder):
-        describe = {**_describe(plan, data, command), "machine": machine(gpu)}
-        write_json(folder / "plan.json", describe)
+        opened = OpenRun(plan, data, folder, command, gpu)
         execution = Execution(plan.cells, data, settings, folder, reporter, gpu)
-        works = execution.run()
-        describe["wall_s"] = time.monotonic() - began
-        describe["notes"] = [*describe["notes"], *execution.notes]
-        describe["counts"] = _counts(works)
-        _add_scored(describe["groups"], works)
-        write_json(folder / "plan.json", describe)
+        counts = opened.close(execution.run(), execution.notes)
         point_latest(folder)
-    return load_run(folder), describe["counts"]
+    return load_run(folder), counts
+
+
+class OpenRun:
+    """``plan.json`` of a run: written when it begins, completed when it ends."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        data: Mapping[str, Data],
+        folder: Path,
+        command: str,
+        gpu: str | None = None,
+    ) -> None:
+        self.place = folder / "plan.json"
+        self.began = time.monotonic()
+        self.content = {**_describe(plan, data, command), "machine": machine(gpu)}
+        write_json(self.place, self.content)
+
+    def close(self, works: Sequence[Work], notes: Sequence[str]) -> dict[str, int]:
+        """Add what is known at the end; returns counts of measured and reused cells."""
+        self.content["wall_s"] = time.monotonic() - self.began
+        self.content["notes"] = [*self.content["notes"], *notes]
+        self.content["counts"] = counts = _counts(works)
+        _add_scored(self.content["groups"], works)
+        write_json(self.place, self.content)
+        return counts
+
+
+def open_data(plan: Plan) -> dict[str, Data]:
+    """The data sets of a plan, checked against what its settings and cells need."""
+    data = scan_data(plan.cells)
+    _check_groups(plan.settings.bootstrap, data)
+    check_calibrations((cell, data[data_key(cell)]) for cell in plan.cells)
+    return data
 
 
 def scan_data(cells: Sequence[Cell]) -> dict[str, Data]:
@@ -190,30 +220,54 @@ def _describe(plan: Plan, data: Mapping[str, Data], command: str) -> dict[str, A
     }
 
 
-def run_command(request: Request, flags: Any) -> int:
-    """The command ``run``: measure, report, judge; returns the exit code."""
-    from .gate import judge, load_gate
-    from .gate_command import write_gate
-    from .metrics import all_metrics
-    from .report import show, write_all
+def measure_and_judge(request: Request, command: str) -> tuple[Plan, Judged]:
+    """Measure a request and judge it by the gate of its settings.
 
-    settings = request.configs[0].settings
-    gate = load_gate(settings.gate, all_metrics(), request.config_dirs)
+    Whatever the gate needs – its file, an incumbent, a baseline – is checked before
+    anything is measured. ``gate.json`` and ``junit.xml`` are written.
+
+    Args:
+        request: of :func:`harness.compose.compose`.
+        command: what was typed, for the record.
+    """
+    from .baselines import load_baseline
+    from .gate_command import write_gate
+    from .gate_file import load_gate
+    from .incumbent import check_incumbent, plan_with
+    from .judging import Against, judge_run
+    from .metrics import all_metrics
+
+    settings, dirs = request.configs[0].settings, request.config_dirs
+    gate = load_gate(settings.gate, all_metrics(), dirs)
+    check_incumbent(gate, settings.incumbent)
+    place = settings.results_dir
+    if settings.baseline is not None:
+        load_baseline(place, settings.baseline)
     found = available(settings.threads)
-    plan = build(request, found)
+    plan = plan_with(build(request, found), settings.incumbent, dirs)
     steps = 1 + len(plan.cells) * (2 + plan.settings.effort.rounds)
     with progress_reporter(steps) as reporter:
-        run, _ = measure(
-            plan, command=flags.command_line, reporter=reporter, gpu=found.gpu
-        )
-    summaries = summarise_run(run)
-    result = judge(gate, run, summaries)
-    write_gate(run, result)
-    write_all(run, summaries, result)
-    show(run, summaries, result, wide=flags.wide)
+        run, _ = measure(plan, command=command, reporter=reporter, gpu=found.gpu)
+    against = Against(settings.incumbent, settings.baseline)
+    judged = judge_run(run, gate, against, results_dir=place, dirs=dirs)
+    write_gate(judged)
+    return plan, judged
+
+
+def run_command(request: Request, flags: Any) -> int:
+    """The command ``run``: measure, report, judge; returns the exit code."""
+    from .gate_command import content_of, publish
+    from .report import show, write_all
+
+    _, judged = measure_and_judge(request, flags.command_line)
+    content = content_of(judged)
+    shown = (judged.run, judged.summaries, content)
+    write_all(*shown, judged.replacements)
+    show(*shown, wide=flags.wide, replacements=judged.replacements)
+    publish(judged)
     if flags.json:
         from .records import dumps
         from .report.document import document
 
-        sys.stdout.write(dumps(document(run, summaries, result), indent=None) + "\n")
-    return result.exit_code
+        sys.stdout.write(dumps(document(*shown), indent=None) + "\n")
+    return judged.result.exit_code

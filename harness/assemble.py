@@ -38,10 +38,7 @@ def assemble(
         "cold": _cold(work),
         "read_s": (work.accuracy or {}).get("read_s"),
         "accuracy_pass_s": (work.accuracy or {}).get("extract_s"),
-        "rounds": [
-            {k: v for k, v in part.items() if k not in ("cold", "memory")}
-            for _, part in sorted(work.rounds.items())
-        ],
+        "rounds": [part for _, part in sorted(work.rounds.items())],
         "timed_set": list(work.timed_set),
         "timed_set_s": work.timed_seconds,
         "memory": _memory(work),

@@ -29,7 +29,7 @@ class Cell:
         extractor: registered name.
         params: every constructor argument, defaults included, as plain JSON values.
         axes: the axes that this extractor declares, with their resolved values.
-        voicing: ``native`` or ``fixed(θ)``.
+        voicing: a rule of :mod:`harness.voicing`.
         role: ``candidate``, ``incumbent`` or ``peer``; not part of the key.
         label: short name for tables, e.g. ``crepe tiny viterbi_weighted  cpu``; not
             part of the key.

@@ -17,7 +17,7 @@ from typing import Any
 
 from extractors.errors import F0BenchError, UsageError
 
-from .flags import Flags, parse
+from .flags import FORMATS, Flags, parse
 from .helptext import help_text
 
 COULD_NOT_RUN = 2
@@ -28,7 +28,10 @@ READER_LEFT = 141  # as a shell reports SIGPIPE; 0 could hide a failed gate
 TARGETS: Mapping[str, str] = {
     "check": "harness.check_command:main",
     "probe": "harness.probe_command:main",
+    "ab": "harness.ab_command:main",
+    "calibrate": "harness.calibrate_command:main",
     "gate": "harness.gate_command:main",
+    "baseline": "harness.baseline_command:main",
     "report": "harness.report.command:report",
     "compare": "harness.report.command:compare",
     "export": "harness.report.command:export",
@@ -132,25 +135,22 @@ def _check_words(command: str, flags: Flags, words: Sequence[str]) -> None:
         raise UsageError(f"doctor takes no words, but got '{words[0]}'")
     if command == "compare" and len(words) != 2:
         raise UsageError(f"compare takes two runs, A and B; got {len(words)}")
-    if command in ("gate", "export") and not words:
+    judged = command == "gate" and not flags.pytest_benchmark
+    if (judged or command == "export") and not words:
         raise UsageError(f"{command} needs a run: a name, a folder or latest")
     if command == "export" and flags.format is None:
-        raise UsageError("export needs --format librosa, mir_eval or crepe")
+        raise UsageError(f"export needs --format, one of {', '.join(FORMATS)}")
 
 
 def _request(flags: Flags, words: Sequence[str], default: str | None) -> Any:
-    from .compose import compose
+    from .compose import compose, stated_by
 
     return compose(
         words,
         multirun=flags.multirun,
         config_dir=flags.config_dir,
         default_experiment=default,
-        stated={
-            "name": flags.name,
-            "fresh": flags.fresh,
-            "private": flags.private,
-        },
+        stated=stated_by(flags),
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from .confdir import GROUPS, options, search_dirs
 from .confdir import conf_dir as conf_dir
 from .confdir import gate_path as gate_path
 from .config import DatasetConfig, EffortConfig, RunConfig, TaskConfig
+from .flags import Flags
 from .hydra_files import Files, open_files
 from .resolve import SETTINGS, TOP_LEVEL, run_config
 from .schema import KINDS, applies, field_names, unknown_key
@@ -37,6 +38,8 @@ ProbeClass = Callable[[str], type[F0Extractor]]
 Point = dict[str, Any]
 
 MAX_POINTS = 20_000
+#: Settings that a command line may state as keys of the gate.
+OF_GATE = ("incumbent", "baseline")
 _NODES: Mapping[str, Any] = {
     "task": TaskConfig,
     "dataset": DatasetConfig,
@@ -85,7 +88,8 @@ def compose(
         ConfigError: anything unknown, of a wrong type or out of bounds, on one line.
     """
     dirs = search_dirs(config_dir)
-    found = grammar.parse(overrides, partial(_group_options, dirs), multirun=multirun)
+    listed = partial(_group_options, dirs)
+    found = [_plain(w) for w in grammar.parse(overrides, listed, multirun=multirun)]
     notes = []
     if not overrides and default_experiment:
         found = [Word("experiment", (default_experiment,), "")]
@@ -101,6 +105,18 @@ def compose(
         configs = [make(point, stated=stated or {}) for point in points]
     _check_together(configs, found, probe_class)
     return Request(configs, experiment, notes, dirs)
+
+
+def stated_by(flags: Flags) -> dict[str, Any]:
+    """Settings that the flags of a command line state."""
+    found = {"name": flags.name, "fresh": flags.fresh, "private": flags.private}
+    return found | ({"baseline": flags.baseline} if flags.baseline else {})
+
+
+def _plain(word: Word) -> Word:
+    """``gate.incumbent`` and ``gate.baseline`` are settings beside the gate's name."""
+    head, _, rest = word.key.partition(".")
+    return replace(word, key=rest) if head == "gate" and rest in OF_GATE else word
 
 
 def _group_options(dirs: Sequence[Path], group: str) -> list[str]:

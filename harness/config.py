@@ -126,6 +126,9 @@ class Settings:
         seed: seed of subset choice, re-seeding and bootstrap.
         results_dir: where runs are written.
         gate: name of the gate judged after the run.
+        incumbent: extractor, preset, label or key of the cell that others are to
+            replace.
+        baseline: name of the baseline that the gate compares with.
         timeout_s: seconds without a sign of life after which a worker is killed.
         budget_s: bound of the whole run in seconds; shrinks timed sets.
         bootstrap: tag whose values are resampled together, e.g. ``speaker``.
@@ -141,6 +144,8 @@ class Settings:
     seed: int = 0
     results_dir: str = "results"
     gate: str = "validity"
+    incumbent: str | None = None
+    baseline: str | None = None
     timeout_s: float = 600.0
     budget_s: float | None = None
     bootstrap: str | None = None
@@ -160,7 +165,8 @@ class RunConfig:
             command line); axes that were not stated are absent.
         axes: the top-level axes that were stated (``model, decoder, device,
             precision, batch_size``); ``null`` ones are absent.
-        voicing: ``native`` or ``fixed(0.5)``.
+        voicing: ``native``, ``fixed(0.5)`` or ``calibrated(speaker=rl)``; see
+            :mod:`harness.voicing`.
         role: ``candidate``, ``incumbent`` or ``peer``; ``null`` lets the extractor's
             ``peer`` attribute decide.
     """

@@ -175,17 +175,21 @@ def requirements() -> list[str]:
         return []
 
 
-def worker_env(threads: int | None, device: str) -> dict[str, str]:
+def worker_env(
+    threads: int | None, device: str, overlay: Path | None = None
+) -> dict[str, str]:
     """The whole environment of a worker, to be set before it imports torch.
 
     Args:
         threads: size of every thread pool, ``None`` for all usable cores.
         device: ``cpu`` hides every GPU; ``cuda`` leaves the visible ones as they are.
+        overlay: folder whose packages come before everything else.
     """
     count = str(cores() if threads is None else threads)
     env = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, count)}
     env["PYTHONHASHSEED"] = "0"
-    env["PYTHONPATH"] = _with_this_package(env.get("PYTHONPATH", ""))
+    path = _with_this_package(env.get("PYTHONPATH", ""))
+    env["PYTHONPATH"] = path if overlay is None else f"{overlay}{os.pathsep}{path}"
     if device == "cpu":
         env["CUDA_VISIBLE_DEVICES"] = ""
     return env

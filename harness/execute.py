@@ -31,6 +31,7 @@ from .plan import groups
 from .probes import ensure_probe
 from .records import replacing, write_json
 from .references import ensure_references
+from .versions import Version
 from .work import Work, data_key
 
 PATIENCE = 10.0  # × the expected time of a pass before its worker counts as hanging
@@ -46,6 +47,7 @@ class Execution:
         folder: results folder, held by the caller's lock.
         reporter: told what is being done.
         gpu: name of the GPU, part of what a speed belongs to.
+        version: the code that is measured, where it is not the installed one.
     """
 
     def __init__(
@@ -56,17 +58,31 @@ class Execution:
         folder: Path,
         reporter: Reporter | None = None,
         gpu: str | None = None,
+        version: Version | None = None,
     ) -> None:
         self.settings = settings
         self.folder = folder
-        cache = folder.parent / ".cache"
-        self.launcher = Launcher(settings, cache, reporter or Silence())
+        self.version = version
+        cache = version.cache if version else folder.parent / ".cache"
+        overlay = version.overlay if version else None
+        self.launcher = Launcher(
+            settings, cache, reporter or Silence(), overlay=overlay
+        )
         self.machine = machine(gpu)
         self.notes: list[str] = []
         self.work = [self._work(cell, data[data_key(cell)]) for cell in cells]
 
     def run(self) -> list[Work]:
         """Measure what is missing and write every record."""
+        self.prepare()
+        for group in self.groups():
+            self._rounds(group)
+        for work in self.work:
+            self._write(work)
+        return self.work
+
+    def prepare(self) -> None:
+        """Everything that is not timed: references, probes, accuracy passes."""
         references: dict[str, Path | None] = {}
         alone = [w for w in self.work if w.cell.device != "cpu"]
         beside = [w for w in self.work if w.cell.device == "cpu"]
@@ -85,20 +101,16 @@ class Execution:
         )
         for shared in wide:
             self._accuracy(shared, references, self.launcher)
-        for group in self._groups():
-            self._rounds(group)
-        for work in self.work:
-            self._write(work)
-        return self.work
 
     def _work(self, cell: Cell, data: Data) -> Work:
-        depends = fingerprint(cell, data.hash)
+        code = self.version.hash if self.version else None
+        depends = fingerprint(cell, data.hash, code)
         mark = f"{depends['hash']}-{self.settings.seed}"
         parts = Parts(self.folder / "cells" / cell.key, mark)
         if self.settings.fresh:
             parts.forget()
         work = Work(cell, data, parts, depends, accuracy=parts.accuracy())
-        if work.accuracy is not None and work.accuracy["clips_missed"]:
+        if work.clips_missed:
             work.accuracy = None  # what failed is measured again
         if work.accuracy is None:
             parts.forget()
@@ -198,7 +210,7 @@ class Execution:
                 work.parts.keep_accuracy(work.accuracy)
             self._write(work)
 
-    def _groups(self) -> Iterator[list[Work]]:
+    def groups(self) -> Iterator[list[Work]]:
         """Cells that can be timed, in groups within which rounds are interleaved."""
         usable = {
             work.cell.key: work
@@ -212,15 +224,19 @@ class Execution:
 
     def _rounds(self, group: Sequence[Work]) -> None:
         rounds = self.settings.effort.rounds
-        timed_set = self._timed_set(group)
-        for work in group:
-            work.parts.drop_rounds(rounds)
-            work.timed_set = timed_set
+        self.begin_rounds(group, rounds)
         for number in range(1, rounds + 1):
             # Turning the order round means that no cell always goes first.
             order = group if number % 2 else list(reversed(group))
             for work in order:
-                self._round(work, number)
+                self.round(work, number)
+
+    def begin_rounds(self, group: Sequence[Work], keep: int) -> None:
+        """Choose what is timed; rounds beyond ``keep``, of an earlier run, are lost."""
+        timed_set = self._timed_set(group)
+        for work in group:
+            work.parts.drop_rounds(keep)
+            work.timed_set = timed_set
 
     def _timed_set(self, group: Sequence[Work]) -> tuple[str, ...]:
         """One timed set for a group: only equal clips give comparable speeds."""
@@ -262,7 +278,8 @@ class Execution:
             )
         )
 
-    def _round(self, work: Work, number: int) -> None:
+    def round(self, work: Work, number: int) -> None:
+        """Take one timed round of a cell from its folder, or measure it."""
         how = self._how(work)
         kept = work.parts.round(number, how)
         if kept is not None:
@@ -280,12 +297,11 @@ class Execution:
             scenarios=self.settings.scenarios,
             round=number,
         )
-        rounds = self.settings.effort.rounds
         outcome = self.launcher.run(
             job,
             device=work.cell.device,
             log=work.parts.folder / "worker.log",
-            text=f"round {number} of {rounds}  {work.cell.label}",
+            text=f"round {number}  {work.cell.label}",
             patience_s=PATIENCE * work.timed_seconds / work.speed,
         )
         work.measured = True

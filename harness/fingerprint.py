@@ -19,6 +19,7 @@ from extractors.registry import extractor_class
 from .cell import Cell, stable_hash
 from .environment import library_versions
 from .tasks import task_class
+from .voicing import Calibration
 
 
 @lru_cache(maxsize=256)
@@ -105,15 +106,19 @@ def _weights(cls: type[F0Extractor], cell: Cell) -> dict[str, str]:
     }
 
 
-def fingerprint(cell: Cell, data: str) -> dict[str, Any]:
+def fingerprint(cell: Cell, data: str, code: str | None = None) -> dict[str, Any]:
     """Everything a result of ``cell`` depends on, and its hash.
 
     Args:
         data: content hash of recordings and labels.
+        code: hash of the extractor's code, where it is not the installed one.
     """
     parts = {
         **system_fingerprint(cell),
+        **({} if code is None else {"code": [code]}),
         "data": data,
         "scoring": scoring_hash(cell.task.name),
     }
+    if Calibration.of(cell.voicing):
+        parts["learning"] = files_hash("metrics/threshold.py", "passes/learning.py")
     return {"hash": stable_hash(parts, 16), **parts}

@@ -18,16 +18,22 @@ COMMANDS = (
     "run",
     "probe",
     "check",
+    "ab",
+    "calibrate",
     "gate",
+    "baseline",
     "report",
     "compare",
     "export",
     "list",
     "doctor",
 )
-COMPOSING = ("run", "check", "probe")
-READING = ("gate", "report", "compare", "export")
-FORMATS = ("librosa", "mir_eval", "crepe")
+COMPOSING = ("run", "check", "probe", "ab", "calibrate")
+MEASURING = ("run", "ab", "calibrate")
+READING = ("gate", "baseline", "report", "compare", "export")
+TRACK_FORMATS = ("librosa", "mir_eval", "crepe")
+TRACKER_FORMATS = ("github-action-benchmark", "bmf")
+FORMATS = (*TRACK_FORMATS, *TRACKER_FORMATS)
 LATEST = "latest"  # the link to the newest run
 
 
@@ -47,9 +53,15 @@ class Flags:
         wide: show every column.
         by: tags that split a table.
         calibrate: tag across whose values voicing thresholds are learnt.
-        format: format of exported tracks.
+        format: what to export, one of :data:`FORMATS`.
         cell: key or label of the cell to export.
         out: folder to write to.
+        baseline: baseline that a gate compares with.
+        explain: id of the rule whose evidence is shown.
+        reason: why a regression is accepted.
+        until: last day (ISO) of an acceptance.
+        repo: git repository of the revisions that ``ab`` measures.
+        pytest_benchmark: results of pytest-benchmark to be judged.
         fail_on_regression: exit 1 where a compared value is worse.
         results_dir: where runs lie, for commands that read them.
         debug: show tracebacks.
@@ -72,6 +84,12 @@ class Flags:
     format: str | None = None
     cell: str | None = None
     out: Path | None = None
+    baseline: str | None = None
+    explain: str | None = None
+    reason: str | None = None
+    until: str | None = None
+    repo: Path | None = None
+    pytest_benchmark: str | None = None
     fail_on_regression: bool = False
     results_dir: str = "results"
     debug: bool = False
@@ -100,22 +118,28 @@ class Flag:
 
 
 FLAGS = (
-    Flag(("-m", "--multirun"), ("run", "probe"), "allow sweeps: key=a,b"),
+    Flag(("-m", "--multirun"), (*MEASURING, "probe"), "allow sweeps: key=a,b"),
     Flag(
         ("--config-dir",),
-        (*COMPOSING, "gate", "list"),
+        (*COMPOSING, "gate", "baseline", "list"),
         "folder whose options add to or replace the shipped ones",
         "DIR",
     ),
-    Flag(("--cfg",), COMPOSING, "print the composed choices and stop", "job", ("job",)),
+    Flag(
+        ("--cfg",),
+        ("run", "check", "probe"),
+        "print the composed choices and stop",
+        "job",
+        ("job",),
+    ),
     Flag(("--dry-run",), ("run",), "show cells, merged and skipped ones, and stop"),
     Flag(
         ("--json",),
-        (*COMPOSING, "gate", "report", "compare", "list", "doctor"),
+        (*COMPOSING, "gate", "baseline", "report", "compare", "list", "doctor"),
         "end stdout with one JSON document",
     ),
-    Flag(("--fresh",), ("run",), "measure everything again"),
-    Flag(("--name",), ("run",), "name of the results folder", "NAME"),
+    Flag(("--fresh",), MEASURING, "measure everything again"),
+    Flag(("--name",), MEASURING, "name of the results folder", "NAME"),
     Flag(("--private",), ("run",), "hash clip ids in what is written"),
     Flag(("--wide",), ("run", "report", "compare"), "show every column"),
     Flag(("--by",), ("report",), "split the table by tags", "TAG[,TAG]"),
@@ -125,11 +149,24 @@ FLAGS = (
         "add pitch F1 with thresholds learnt on the other values of a tag",
         "TAG",
     ),
-    Flag(("--format",), ("export",), "format of the tracks", "FORMAT", FORMATS),
+    Flag(("--format",), ("export",), "what to write, see above", "FORMAT", FORMATS),
     Flag(("--cell",), ("export",), "only this cell", "KEY_OR_LABEL"),
-    Flag(("--out",), ("report", "export"), "folder to write to", "DIR"),
+    Flag(("--out",), ("report", "export", "gate"), "folder to write to", "DIR"),
+    Flag(("--baseline",), ("run", "gate"), "compare with a saved baseline", "NAME"),
+    Flag(("--explain",), ("gate",), "rounds, test and limit behind a rule", "RULE"),
     Flag(
-        ("--fail-on-regression",), ("compare",), "exit 1 where a value is clearly worse"
+        ("--pytest-benchmark",),
+        ("gate",),
+        "judge results of pytest-benchmark instead of a run",
+        "FILE[,FILE]",
+    ),
+    Flag(("--reason",), ("baseline",), "why a regression is accepted", "TEXT"),
+    Flag(("--until",), ("baseline",), "last day of an acceptance", "YYYY-MM-DD"),
+    Flag(("--repo",), ("ab",), "git repository of the revisions; default: .", "DIR"),
+    Flag(
+        ("--fail-on-regression",),
+        ("compare", "baseline"),
+        "exit 1 where a value is clearly worse",
     ),
     Flag(
         ("--results-dir",),
@@ -222,6 +259,6 @@ def _value(flag: Flag, name: str, value: str | None, rest: list[str]) -> Any:
         return run_name(value)
     if flag.field == "by":
         return tuple(tag for tag in value.split(",") if tag)
-    if flag.field in ("config_dir", "out"):
+    if flag.field in ("config_dir", "out", "repo"):
         return Path(value).expanduser()
     return value

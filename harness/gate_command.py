@@ -1,83 +1,201 @@
-"""``f0bench gate RUN [gate=NAME]``: judge a finished run again, by any gate."""
+"""``f0bench gate RUN… [gate=NAME]``: judge finished runs again, by any gate."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extractors.errors import ConfigError, UsageError, nearest
 
-from .verdict import GateResult, as_dict, render
+from .verdict import GateResult, as_dict, explain, render
 
 if TYPE_CHECKING:
-    from .records import Run
+    from .flags import Flags
+    from .judging import Judged
 
 DEFAULT_GATE = "validity"
 GATE_FILE = "gate.json"
 JUNIT_FILE = "junit.xml"
+KEYS = ("gate", "gate.incumbent", "gate.baseline")
 
 
-def main(flags: Any, words: Sequence[str]) -> int:
-    """Judge a run, print one line per rule, write ``gate.json``, ``junit.xml``.
+@dataclass(frozen=True)
+class Asked:
+    """Words of the command line.
+
+    Attributes:
+        runs: names or folders.
+        gate: name of the gate, ``None`` where it is not stated.
+        incumbent, baseline: as stated, else ``None``.
+    """
+
+    runs: tuple[str, ...] = ("latest",)
+    gate: str | None = None
+    incumbent: str | None = None
+    baseline: str | None = None
+
+
+def main(flags: Flags, words: Sequence[str]) -> int:
+    """Judge runs, print one line per rule, write ``gate.json``, ``junit.xml``.
+
+    Several runs are judged as one: what a CPU and a GPU runner measured of one plan.
 
     Args:
-        flags: ``results_dir``, ``config_dir`` and ``json`` are read.
-        words: the run (a name, a path or ``latest``, the default) and ``gate=NAME``;
-            the gate of the run's settings by default.
+        flags: ``results_dir``, ``config_dir``, ``baseline``, ``explain`` and ``json``
+            are read.
+        words: runs (names, paths or ``latest``, the default), ``gate=NAME``,
+            ``gate.incumbent=NAME``; by default what the run was judged by.
 
     Returns:
         The exit code of the gate: 0, 1, 3 or 4.
 
     Raises:
-        UsageError: no such run, or more than one is named.
+        UsageError: no such run, baseline or rule; runs that are not of one plan.
         ConfigError: the gate file is absent or wrong.
     """
-    from .confdir import search_dirs
-    from .gate import judge, load_gate
-    from .metrics import all_metrics
-    from .records import dumps, find_run, load_run
-    from .summary import summarise_run
+    asked = parse_words(words)
+    if flags.pytest_benchmark:
+        return _pytest_benchmark(flags, asked)
+    judged = _judged(flags, asked)
+    result = judged.result
+    content = write_gate(judged)
+    if flags.explain:
+        sys.stdout.write(explain(result, flags.explain))
+        return result.exit_code
+    publish(judged)
+    return _say(flags, told(judged), content, result)
 
-    word, name = parse_words(words)
-    run = load_run(find_run(getattr(flags, "results_dir", "results"), word))
-    chosen = name or run.plan.get("settings", {}).get("gate") or DEFAULT_GATE
-    dirs = search_dirs(getattr(flags, "config_dir", None))
-    gate = load_gate(chosen, all_metrics(), dirs)
-    result = judge(gate, run, summarise_run(run))
-    write_gate(run, result)
-    sys.stdout.write(render(result, full=True) + f"\nexit {result.exit_code}\n")
-    if getattr(flags, "json", False):
-        sys.stdout.write(dumps(as_dict(result), indent=None) + "\n")
+
+def _judged(flags: Flags, asked: Asked) -> Judged:
+    from .confdir import search_dirs
+    from .gate_file import load_gate
+    from .judging import Against, judge_run
+    from .merge import merged
+    from .metrics import all_metrics
+    from .records import find_run, load_run
+
+    runs = [load_run(find_run(flags.results_dir, word)) for word in asked.runs]
+    run = merged(runs)
+    settings: Mapping[str, Any] = run.plan.get("settings", {})
+    dirs = search_dirs(flags.config_dir)
+    name = asked.gate or settings.get("gate") or DEFAULT_GATE
+    gate = load_gate(name, all_metrics(), dirs)
+    usual = Against.of(settings)
+    against = Against(
+        asked.incumbent or usual.incumbent,
+        flags.baseline or asked.baseline or usual.baseline,
+    )
+    return judge_run(run, gate, against, results_dir=flags.results_dir, dirs=dirs)
+
+
+def _pytest_benchmark(flags: Flags, asked: Asked) -> int:
+    """Judge results of pytest-benchmark; ``--out`` says where files go, if anywhere."""
+    from .confdir import search_dirs
+    from .pytest_benchmark import judge_files
+    from .pytest_benchmark_files import benchmark_files
+    from .pytest_benchmark_rules import DEFAULT_GATE as USUAL
+    from .pytest_benchmark_rules import load_rules
+
+    if asked.incumbent or asked.runs != Asked.runs:
+        word = asked.incumbent or asked.runs[0]
+        raise UsageError(
+            f"gate --pytest-benchmark judges files, no run and no incumbent: {word}"
+        )
+    gate = load_rules(asked.gate or USUAL, search_dirs(flags.config_dir))
+    name = flags.baseline or asked.baseline
+    old = benchmark_files([name]) if name else ()
+    result = judge_files(benchmark_files([str(flags.pytest_benchmark)]), old, gate)
+    content = as_dict(result)
+    if flags.out:
+        write_files(flags.out, content, result)
+    return _say(flags, render(result, full=True), content, result)
+
+
+def _say(
+    flags: Flags, text: str, content: Mapping[str, Any], result: GateResult
+) -> int:
+    sys.stdout.write(f"{text}\nexit {result.exit_code}\n")
+    if flags.json:
+        from .records import dumps
+
+        sys.stdout.write(dumps(content, indent=None) + "\n")
     return result.exit_code
 
 
-def parse_words(words: Sequence[str]) -> tuple[str, str | None]:
-    """Split words into the run and the name of the gate, ``None`` where not stated.
+def told(judged: Judged) -> str:
+    """The gate block: one line per rule, then what a replacement changes."""
+    from .report.privacy import Scrubber
+    from .report.replacement import lines
+
+    scrub = Scrubber(judged.run)
+    parts = [render(judged.result, full=True)]
+    parts += ["\n".join(lines(found, scrub)) for found in judged.replacements]
+    return "\n\n".join(parts)
+
+
+def publish(judged: Judged) -> None:
+    """Tell the CI system that this process runs in, if it runs in one."""
+    from .ci import publish
+
+    publish(judged.run, judged.summaries, judged.result)
+
+
+def parse_words(words: Sequence[str]) -> Asked:
+    """Split words into runs and assignments.
 
     A path may hold ``=``: only a word that begins with a plain key is an assignment.
+
+    Raises:
+        ConfigError: an unknown key, or one without a value.
     """
-    runs, gate = [], None
+    runs: list[str] = []
+    stated: dict[str, str] = {}
     for word in words:
         key, equals, value = word.partition("=")
-        if equals and key == "gate":
+        if equals and key in KEYS:
             if not value:
-                raise ConfigError("gate= needs a name, e.g. gate=validity")
-            gate = value
-        elif equals and key.replace("_", "").isalpha():
-            raise ConfigError(f"unknown key '{key}'{nearest(key, ['gate'])}")
+                raise ConfigError(f"{key}= needs a name, e.g. gate=validity")
+            stated[key.removeprefix("gate.")] = value
+        elif equals and key.replace("_", "").replace(".", "").isalpha():
+            raise ConfigError(f"unknown key '{key}'{nearest(key, KEYS)}")
         else:
             runs.append(word)
-    if len(runs) > 1:
-        raise UsageError(f"gate judges one run, not {len(runs)}: {' '.join(runs)}")
-    return (runs[0] if runs else "latest"), gate
+    return Asked(
+        tuple(runs) or ("latest",),
+        stated.get("gate"),
+        stated.get("incumbent"),
+        stated.get("baseline"),
+    )
 
 
-def write_gate(run: Run, result: GateResult) -> None:
-    """Write ``gate.json`` and ``junit.xml`` into the results folder, by rename."""
+def content_of(judged: Judged) -> dict[str, Any]:
+    """The content of ``gate.json``."""
+    from .disagreements import as_dict as replacement_dict
+    from .report.privacy import Scrubber
+
+    found = [replacement_dict(entry) for entry in judged.replacements]
+    replacements = Scrubber(judged.run).data(found)
+    return {**as_dict(judged.result), "replacements": replacements}
+
+
+def write_gate(judged: Judged) -> dict[str, Any]:
+    """Write ``gate.json`` and ``junit.xml`` into the results folder, by rename.
+
+    Returns:
+        The content of ``gate.json``.
+    """
+    content = content_of(judged)
+    write_files(judged.run.path, content, judged.result)
+    return content
+
+
+def write_files(folder: Path, content: Mapping[str, Any], result: GateResult) -> None:
+    """``gate.json`` and ``junit.xml`` in ``folder``."""
     from .junit import as_xml
-    from .records import replacing, write_json
+    from .records import write_json, write_text
 
-    write_json(run.path / GATE_FILE, as_dict(result))
-    with replacing(run.path / JUNIT_FILE) as temporary:
-        temporary.write_text(as_xml(result), encoding="utf-8")
+    write_json(folder / GATE_FILE, content)
+    write_text(folder / JUNIT_FILE, as_xml(result))

@@ -38,6 +38,9 @@ class System:
         params: constructor arguments.
         folder: folder of the cell.
         is_peer: it is the reference peer itself; agreement with itself says nothing.
+        voicing: rule of its voicing, see :mod:`harness.voicing`.
+        threshold: learnt by that rule in the accuracy pass; ``None`` before it and for
+            other rules.
     """
 
     key: str
@@ -45,6 +48,8 @@ class System:
     params: Mapping[str, Any]
     folder: str
     is_peer: bool = False
+    voicing: str = "native"
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ class Launcher:
         reporter: told what is being done.
         threads: threads of each worker, instead of those of the settings.
         cancelled: ends running workers once it is set.
+        overlay: folder whose packages workers import instead of the installed ones.
     """
 
     settings: Settings
@@ -55,6 +56,7 @@ class Launcher:
     reporter: Reporter = field(default_factory=Silence)
     threads: int | None = None
     cancelled: Event | None = None
+    overlay: Path | None = None
 
     def run(
         self,
@@ -76,7 +78,7 @@ class Launcher:
             patience_s: silence that is expected of it, where that is longer than the
                 time-out.
         """
-        env = worker_env(self.threads or self.settings.threads, device)
+        env = worker_env(self.threads or self.settings.threads, device, self.overlay)
         name = job.systems[0].extractor if job.systems else job.kind
         with kernel_cache.claimed(name) as folder:
             return launch(

@@ -16,6 +16,10 @@ from extractors.errors import RecordError
 
 from .records import SCHEMA, read_json, write_json
 
+#: Files of an accuracy pass; the last one where a threshold was learnt.
+_PASS = ("accuracy.json", "record.json", "clips.parquet", "tracks.parquet")
+_FILES = (*_PASS, "learning.parquet")
+
 
 class Parts:
     """Stored passes of one cell below ``folder``.
@@ -39,7 +43,7 @@ class Parts:
 
     def forget(self) -> None:
         """Remove what no longer holds, so that nothing stale is ever read."""
-        for name in ("accuracy.json", "clips.parquet", "tracks.parquet", "record.json"):
+        for name in _FILES:
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / "rounds", ignore_errors=True)
 

@@ -30,7 +30,8 @@ from .compose import ProbeClass, Request
 from .config import RunConfig, Settings
 from .flags import run_name
 from .resolve import AXES
-from .schema import TASK_ARGUMENTS, check_names, fixed_threshold, member
+from .schema import TASK_ARGUMENTS, check_names, member
+from .voicing import Calibration, fixed_threshold
 
 MAX_GROUP = 8  # cells whose rounds are interleaved; more would age between rounds
 
@@ -257,7 +258,20 @@ def _check_values(cell: Cell, cls: type[F0Extractor]) -> None:
 
 
 def _check_voicing(cell: Cell, cls: type[F0Extractor]) -> None:
-    if cell.voicing != "native" and "threshold" not in registry.options(cls):
+    """A fixed threshold needs an option of the constructor, a learnt one a task.
+
+    What an extractor calls voiced is decided anew from its confidence once the
+    threshold is learnt, whether or not it has the option.
+    """
+    if Calibration.of(cell.voicing):
+        from .tasks import task_class  # imports numpy
+
+        if not hasattr(task_class(cell.task.name), "revoice"):
+            raise _Skip(
+                f"task {cell.task.name} has no voicing, so voicing={cell.voicing} "
+                "cannot apply; use voicing=native"
+            )
+    elif cell.voicing != "native" and "threshold" not in registry.options(cls):
         raise _Skip(
             f"{cell.extractor} has no threshold, so voicing={cell.voicing} cannot "
             "apply; use voicing=native"

@@ -102,10 +102,12 @@ class Record:
     Attributes:
         path: the folder of the cell.
         data: ``record.json``.
+        hashed: ids of clips are hashes (a private baseline).
     """
 
     path: Path
     data: dict[str, Any]
+    hashed: bool = False
 
     @property
     def key(self) -> str:

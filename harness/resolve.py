@@ -30,8 +30,8 @@ from .schema import (
     member,
     seconds,
     unknown_key,
-    voicing_rule,
 )
+from .voicing import Calibration, voicing_rule
 
 AXES = ("model", "decoder", "device", "precision", "batch_size")
 #: Keys that say how a plan is executed; a run has one value of each.
@@ -39,6 +39,8 @@ SETTINGS = (
     "effort",
     "scenarios",
     "gate",
+    "incumbent",
+    "baseline",
     "threads",
     "seed",
     "results_dir",
@@ -77,7 +79,7 @@ def run_config(
     dataset = fitted(build(DatasetConfig, _mapping(node, "dataset"), "dataset"))
     check_task(task)
     check_dataset(dataset)
-    voicing = _voicing(node, name, options)
+    voicing = _voicing(node, name, options, dataset.split)
     role = node.get("role")
     if role is not None:
         member(str(role), ROLES, "role")
@@ -93,12 +95,20 @@ def run_config(
     )
 
 
-def _voicing(node: Mapping[str, Any], name: str, options: Mapping[str, Any]) -> str:
+def _voicing(
+    node: Mapping[str, Any], name: str, options: Mapping[str, Any], split: str | None
+) -> str:
     voicing = voicing_rule(node.get("voicing") or "native")
     if voicing != "native" and "threshold" in options:
         raise ConfigError(
             f"voicing={voicing} and {name}.threshold={options['threshold']} state the "
             "same thing; keep one of them"
+        )
+    rule = Calibration.of(voicing)
+    if rule is not None and rule.tag == "split" and split is not None:
+        raise ConfigError(
+            f"voicing={voicing} and dataset.split={split}: the clips of one split "
+            "teach the threshold and the others are scored; use dataset.split=null"
         )
     return voicing
 

@@ -315,27 +315,3 @@ def seconds(value: Any, key: str) -> float | None:
     if found is None or float(found[1]) == 0:
         raise ConfigError(f"{key}={value}: expected a duration such as 90s, 20m or 1h")
     return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
-
-
-def voicing_rule(value: Any) -> str:
-    """Normalise ``native`` or ``fixed(θ)`` with θ in [0, 1]."""
-    text = str(value).replace(" ", "")
-    if text == "native":
-        return text
-    if text.startswith("calibrated"):
-        raise ConfigError(
-            f"voicing={value}: expected native or fixed(θ); for thresholds learnt "
-            "across a tag: f0bench report RUN --calibrate TAG"
-        )
-    found = re.fullmatch(r"fixed\((\d*\.?\d+)\)", text)
-    if found is None or not 0 <= float(found[1]) <= 1:
-        raise ConfigError(
-            f"voicing={value}: expected native or fixed(θ) with θ in [0, 1], "
-            "e.g. fixed(0.5)"
-        )
-    return f"fixed({float(found[1])})"
-
-
-def fixed_threshold(voicing: str) -> float | None:
-    """θ of ``fixed(θ)``, ``None`` for ``native``."""
-    return float(voicing[6:-1]) if voicing.startswith("fixed(") else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .metrics.base import Value
 from .records import Record, Run
@@ -18,27 +19,52 @@ def summarise(
         seed: seed of the bootstrap.
         groups: one group per clip (e.g. the speaker) to resample together.
     """
-    from .metrics.bootstrap import summarise_counts
     from .metrics.cost import cost_values
-    from .tasks import task_metrics
 
-    metrics = task_metrics(record.data["cell"]["task"]["name"])
-    clips = record.clips()
-    values = summarise_counts(clips, metrics, groups=groups, seed=seed)
+    values = _counted(record, seed, groups)
     values.update(cost_values(record.data, record.samples()))
     return values
 
 
+def _counted(
+    record: Record, seed: int, groups: Sequence[str] | None
+) -> dict[str, Value]:
+    from .metrics.bootstrap import summarise_counts
+    from .tasks import task_metrics
+
+    metrics = task_metrics(record.data["cell"]["task"]["name"])
+    return summarise_counts(record.clips(), metrics, groups=groups, seed=seed)
+
+
 def summarise_run(run: Run) -> dict[str, dict[str, Value]]:
     """Metric values of every record of a run, by cell key."""
-    settings = run.plan["settings"]
+    return {record.key: summarise_record(record, run.plan) for record in run.records}
+
+
+def summarise_record(record: Record, plan: Mapping[str, Any]) -> dict[str, Value]:
+    """Metric values of one record under the settings of its run.
+
+    Args:
+        plan: of the run: its settings say what is resampled together, and the seed.
+    """
+    seed, groups = _resampling(record, plan)
+    return summarise(record, seed=seed, groups=groups)
+
+
+def counted_values(record: Record, plan: Mapping[str, Any]) -> dict[str, Value]:
+    """The metrics made of counts, which timed rounds do not change."""
+    return _counted(record, *_resampling(record, plan))
+
+
+def _resampling(
+    record: Record, plan: Mapping[str, Any]
+) -> tuple[int, list[str] | None]:
+    """Seed of the bootstrap and the group of each clip."""
+    settings = plan["settings"]
     tag = settings.get("bootstrap")
-    found = {}
-    for record in run.records:
-        groups = None
-        if tag:
-            clips = record.clips()
-            column = f"tag_{tag}"
-            groups = list(clips[column].astype(str)) if column in clips else None
-        found[record.key] = summarise(record, seed=settings["seed"], groups=groups)
-    return found
+    if not tag:
+        return settings["seed"], None
+    clips = record.clips()
+    column = f"tag_{tag}"
+    groups = list(clips[column].astype(str)) if column in clips else None
+    return settings["seed"], groups

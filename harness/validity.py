@@ -215,7 +215,7 @@ def noise_of_rounds(record: Mapping[str, Any]) -> list[str]:
 
 def notes(record: Mapping[str, Any]) -> list[str]:
     """What a reader of the table should know about a cell that is no fault."""
-    found = [*_peer_notes(record), *_missed(record)]
+    found = [*_peer_notes(record), *_missed(record), *_learnt(record)]
     seed = (record.get("probe") or {}).get("seed") or {}
     if seed.get("spread_cents"):
         found.append(
@@ -259,6 +259,16 @@ def _timed_notes(record: Mapping[str, Any]) -> list[str]:
     if not worst or not _fickle_peer(record):
         return []
     return [f"timed answers differ from the scored ones (peer): {percent(worst)}"]
+
+
+def _learnt(record: Mapping[str, Any]) -> list[str]:
+    """Rows of one table that are scored on unlike clips must say so."""
+    learnt = (record.get("voicing") or {}).get("learnt_on")
+    if not learnt:
+        return []
+    where = f"{learnt['tag']} {learnt['value']}"
+    clips = (record.get("data") or {}).get("clips") or 0
+    return [f"{clips} clips are scored: θ was learnt on the others ({where})"]
 
 
 def _missed(record: Mapping[str, Any]) -> list[str]:

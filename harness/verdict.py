@@ -8,9 +8,11 @@ requires does not hold here).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from extractors.errors import UsageError, nearest
 
 from .gate_rules import Bound
 from .metrics.base import Value
@@ -23,6 +25,7 @@ VERDICTS = (
     *(PASS, IMPROVED, FAIL, INCONCLUSIVE, INCOMPARABLE, MISSING, NOT_APPLICABLE),
 )
 QUIET = (PASS, IMPROVED, NOT_APPLICABLE)
+INCOMPLETE_EXIT = 4
 INCONCLUSIVE_EXIT = 3  # undecided, where the gate blocks on that
 
 
@@ -44,6 +47,12 @@ class RuleVerdict:
         blocking: a failure fails the gate.
         incomplete: missing because an input was not given; makes the run incomplete
             instead of failed.
+        code: short reason for programs, of rules about cost; see
+            :data:`harness.decide.CODES`.
+        accepted: why a failure was accepted beforehand, else empty; an accepted failure
+            does not block.
+        evidence: what a comparison of costs rests on: rounds of both sides, limit,
+            test, noise floor.
     """
 
     id: str
@@ -60,12 +69,15 @@ class RuleVerdict:
     reason: str
     blocking: bool
     incomplete: bool = False
+    code: str = ""
+    accepted: str = ""
+    evidence: Mapping[str, Any] | None = None
 
     @property
     def fails(self) -> bool:
         """Whether this alone fails the gate."""
         bad = self.verdict == FAIL or (self.verdict == MISSING and not self.incomplete)
-        return self.blocking and bad
+        return self.blocking and bad and not self.accepted
 
     @property
     def doubtful(self) -> bool:
@@ -84,6 +96,8 @@ class GateResult:
             was judged, ``not applicable``.
         exit_code: 0, 1, 3 or 4.
         reason: why the run is incomplete or nothing was judged, else empty.
+        notes: what a reader must know of all rules: the baseline, corrections, limits.
+        baseline: name of the baseline, empty without one.
     """
 
     gate: str
@@ -91,6 +105,8 @@ class GateResult:
     verdict: str
     exit_code: int
     reason: str = ""
+    notes: tuple[str, ...] = ()
+    baseline: str = ""
 
     def counts(self) -> dict[str, int]:
         """How often each verdict occurs, without those that do not."""
@@ -106,6 +122,7 @@ def conclude(
     incomplete: str,
     block_doubt: bool,
     idle: str = "",
+    notes: tuple[str, ...] = (),
 ) -> GateResult:
     """Verdict and exit code: the first that holds of 1, 4, 3, 0.
 
@@ -115,21 +132,26 @@ def conclude(
         incomplete: why the run is incomplete, empty if it is complete.
         block_doubt: an undecided blocking rule ends with 3.
         idle: why no rule judged anything, empty if one did; ends with 0.
+        notes: what a reader must know of all rules.
     """
+    verdict, code, why = _outcome(rules, incomplete, block_doubt, idle)
+    return GateResult(gate, tuple(rules), verdict, code, why, notes)
+
+
+def _outcome(
+    rules: Sequence[RuleVerdict], incomplete: str, block_doubt: bool, idle: str
+) -> tuple[str, int, str]:
     lacking = [rule for rule in rules if rule.blocking and rule.incomplete]
     reason = incomplete or (lacking[0].reason if lacking else "")
-    doubt = any(rule.doubtful for rule in rules)
     if any(rule.fails for rule in rules):
-        return GateResult(gate, tuple(rules), FAIL, 1, reason)
+        return FAIL, 1, reason
     if reason:
-        return GateResult(gate, tuple(rules), INCOMPLETE, 4, reason)
-    if doubt:
-        return GateResult(
-            gate, tuple(rules), INCONCLUSIVE, INCONCLUSIVE_EXIT if block_doubt else 0
-        )
+        return INCOMPLETE, INCOMPLETE_EXIT, reason
+    if any(rule.doubtful for rule in rules):
+        return INCONCLUSIVE, INCONCLUSIVE_EXIT if block_doubt else 0, ""
     if idle:
-        return GateResult(gate, tuple(rules), NOT_APPLICABLE, 0, idle)
-    return GateResult(gate, tuple(rules), PASS, 0)
+        return NOT_APPLICABLE, 0, idle
+    return PASS, 0, ""
 
 
 def judge_absolute(bound: Bound, value: Value, confident: bool) -> tuple[str, str]:
@@ -218,9 +240,11 @@ def as_dict(result: GateResult) -> dict[str, Any]:
     return {
         "schema": 1,
         "gate": result.gate,
+        "baseline": result.baseline,
         "verdict": result.verdict,
         "exit_code": result.exit_code,
         "reason": result.reason,
+        "notes": list(result.notes),
         "counts": result.counts(),
         "rules": [_rule_dict(rule) for rule in result.rules],
     }
@@ -241,6 +265,10 @@ def _rule_dict(rule: RuleVerdict) -> dict[str, Any]:
         "verdict": rule.verdict,
         "reason": rule.reason,
         "blocking": rule.blocking,
+        "code": rule.code,
+        "accepted": rule.accepted,
+        "evidence": rule.evidence,
+        "line": line(rule).strip(),
     }
 
 
@@ -251,9 +279,42 @@ def render(result: GateResult, full: bool = False) -> str:
         result: what :func:`harness.gate.judge` returned.
         full: every rule; otherwise those that did not pass.
     """
-    lines = [headline(result)]
+    lines = [headline(result), *(f"  {note}" for note in result.notes)]
     shown = [r for r in result.rules if full or r.verdict not in QUIET]
     return "\n".join([*lines, *(line(rule) for rule in shown)])
+
+
+def explain(result: GateResult, rule: str) -> str:
+    """What stands behind every verdict of one rule: rounds, test, limit and floor.
+
+    Args:
+        rule: id of a rule.
+
+    Raises:
+        UsageError: the gate has no such rule.
+    """
+    found = [v for v in result.rules if v.id == rule]
+    if not found:
+        raise UsageError(
+            f"no rule '{rule}'{nearest(rule, {v.id for v in result.rules})}"
+        )
+    return "\n".join(text for v in found for text in _explained(v)) + "\n"
+
+
+def _explained(rule: RuleVerdict) -> Iterator[str]:
+    yield line(rule).strip()
+    if rule.evidence is None:
+        yield "  no test: the value itself stands against the bound"
+        return
+    found = dict(rule.evidence)
+    sides = [found.pop(name) for name in ("old", "new")]
+    for name, values in zip((f"{found.pop('against')}", "the run"), sides, strict=True):
+        shown = " ".join(f"{value:.4g}" for value in values)
+        yield f"  {len(values)} rounds of {name}: {shown}"
+    for name, value in found.items():
+        if value not in (None, ""):
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            yield f"  {name.replace('_', ' ')}: {shown}"
 
 
 def headline(result: GateResult) -> str:
@@ -267,6 +328,8 @@ def line(rule: RuleVerdict) -> str:
     """One rule with bound, observed value, interval, n, verdict and reason."""
     where = f"  {rule.label}" if rule.label else ""
     advisory = "" if rule.blocking else "  (does not block)"
+    if rule.accepted:
+        advisory = f"  (accepted: {rule.accepted})"
     return (
         f"  {rule.verdict:<14}  {rule.id}{where}: {rule.metric} {_observed(rule)}"
         f", bound {rule.bound}; {rule.reason}{advisory}"
@@ -288,6 +351,7 @@ def _observed(rule: RuleVerdict) -> str:
 #: How a unit is shown: factor and text.
 _SHOWN: Mapping[str, tuple[float, str]] = {
     "1": (100.0, " %"),
+    "points": (100.0, " points"),
     "s": (1e3, " ms"),
     "s/min": (1e3, " ms/min"),
     "bytes": (2.0**-20, " MiB"),
@@ -298,4 +362,5 @@ _SHOWN: Mapping[str, tuple[float, str]] = {
 def number(value: float, unit: str) -> str:
     """A number in the unit that people read: ``1.23 ms``, ``93.4 %``, ``512 MiB``."""
     factor, text = _SHOWN.get(unit, (1.0, f" {unit}"))
-    return f"{factor * value:.4g}{text}"
+    sign = "+" if unit == "points" and value > 0 else ""
+    return f"{sign}{factor * value:.4g}{text}"

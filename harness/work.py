@@ -12,6 +12,7 @@ from .data import Data
 from .jobs import System
 from .parts import Parts
 from .tasks import make_task
+from .voicing import Calibration, fixed_threshold
 
 CAUTIOUS_SPEED = 0.5  # × real time, of systems whose answers were known already
 
@@ -51,6 +52,20 @@ class Work:
         return seconds / spent if spent > 0 and seconds > 0 else CAUTIOUS_SPEED
 
     @property
+    def clips_missed(self) -> int:
+        """Clips that the kept accuracy pass failed on, those learnt on included."""
+        accuracy = self.accuracy or {}
+        learnt = (accuracy.get("voicing") or {}).get("learnt_on") or {}
+        return sum(int(part.get("clips_missed", 0)) for part in (accuracy, learnt))
+
+    @property
+    def learnt_threshold(self) -> float | None:
+        """Voicing threshold that the accuracy pass learnt, ``None`` without one."""
+        if self.accuracy is None or Calibration.of(self.cell.voicing) is None:
+            return None
+        return float(self.accuracy["voicing"]["threshold"])
+
+    @property
     def wall_s(self) -> float:
         """Seconds that the kept passes of this cell took, whenever they were made."""
         parts = [self.accuracy or {}, *self.rounds.values()]
@@ -70,7 +85,9 @@ class Work:
             cell.extractor,
             plain(cell.params),
             str(self.parts.folder),
-            is_peer=cell.voicing == "native"
+            voicing=cell.voicing,
+            threshold=self.learnt_threshold,
+            is_peer=fixed_threshold(cell.voicing) is None
             and make_task(cell.task).is_peer(cell.extractor, cell.params),
         )
 

@@ -32,6 +32,7 @@ def test_wheel_holds_the_configuration_and_no_foreign_top_level(wheel):
     assert {t for t in tops if not t.endswith(".dist-info")} == {
         "extractors",
         "f0bench.py",
+        "f0bench_pytest.py",
         "harness",
     }
 

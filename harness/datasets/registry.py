@@ -69,6 +69,7 @@ class ClipInfo:
         sha256: of the audio's bytes and then the label's; of identity and id where the
             clip is generated; empty where the audio cannot be opened.
         has_truth: a reference that can be scored against was read.
+        has_voiced: that reference has a voiced frame.
         truth_kind: ``exact`` or ``annotation``.
         error: why the audio cannot be measured; the clip is dropped for every cell.
         truth_error: why its labels cannot be used; the clip counts for agreement only.
@@ -80,6 +81,7 @@ class ClipInfo:
     sr: int | None = None
     sha256: str = ""
     has_truth: bool = False
+    has_voiced: bool = False
     truth_kind: str | None = None
     error: str | None = None
     truth_error: str | None = None
@@ -130,6 +132,7 @@ def scan_clip(clip: Clip, dataset: Dataset, *, render: bool = True) -> Scanned:
         sr=audio.sr if audio else clip.sr,
         sha256=_sha256(clip, dataset),
         has_truth=truth is not None,
+        has_voiced=truth is not None and bool(truth.voiced.any()),
         truth_kind=truth.kind if truth else None,
         error=error,
         truth_error=truth_error,

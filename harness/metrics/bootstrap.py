@@ -266,6 +266,15 @@ class _Asked(dict[str, _Floats]):
         return self[name]
 
 
+def needed_columns(metrics: Sequence[Metric]) -> list[str]:
+    """Count columns that the formulas of ``metrics`` ask for, each once, in order."""
+    asked = _Asked()
+    for metric in metrics:
+        if metric.formula is not None:
+            metric.formula(asked)
+    return list(asked)
+
+
 def _needed(columns: Table, metric: Metric) -> dict[str, _Floats] | Value:
     asked = _Asked()
     _formula(metric)(asked)

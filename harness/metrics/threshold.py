@@ -12,8 +12,9 @@ for each group (e.g. speaker) from all the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +34,7 @@ from .alignment import (
 from .f0 import ratio
 
 HIT_CENTS = 50.0
+_COLUMNS = ("thresholds", "hits", "both_voiced", "est_voiced")
 
 _Floats = NDArray[np.float64]
 _Levels = NDArray[np.float32]
@@ -67,6 +69,17 @@ class ThresholdCurve:
             self.est_voiced + other.est_voiced,
             self.ref_voiced + other.ref_voiced,
         )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The counts as plain values, for a record."""
+        columns = {name: getattr(self, name).tolist() for name in _COLUMNS}
+        return {**columns, "ref_voiced": self.ref_voiced}
+
+    @classmethod
+    def from_dict(cls, counts: Mapping[str, Any]) -> ThresholdCurve:
+        """The inverse of :meth:`as_dict`."""
+        columns = {name: np.asarray(counts[name], dtype=float) for name in _COLUMNS}
+        return cls(**columns, ref_voiced=float(counts["ref_voiced"]))
 
     @property
     def precision(self) -> _Floats:

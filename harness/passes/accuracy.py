@@ -15,8 +15,10 @@ from extractors.base import F0Extractor, TwoStage
 from harness.jobs import Job, System, Teller
 from harness.tasks import Task, make_task
 from harness.tasks.base import Item
+from harness.voicing import Calibration
 
 from .common import Answer, Follower, Reader, SharedInference, ask
+from .learning import Learner
 from .outputs import CountTable, OutputReader, OutputWriter, write_clips
 
 SEEDS = 5  # runs of a random peer; measurement.md asks for the spread over five
@@ -39,15 +41,46 @@ class _Desk:
         self.errors: list[dict[str, Any]] = []
         self.seconds = 0.0
         self.random = _is_random(system)
+        rule = Calibration.of(place.voicing)
+        self.learner = rule and Learner(job, task, place, rule, stack)
+        self.voicing = {
+            "threshold": system.threshold,
+            "source": system.threshold_source,
+        }
         self.writer = stack.enter_context(
             OutputWriter(Path(place.folder) / "tracks.parquet")
         )
 
+    @property
+    def unscored(self) -> frozenset[str]:
+        """Ids of the clips that its threshold is learnt on."""
+        return self.learner.clips if self.learner else frozenset()
+
+    def learn(self, items: Sequence[Item]) -> None:
+        """Run one block and learn from those of its clips that are to be learnt on."""
+        if self.learner and not self.unscored.isdisjoint(i.id for i in items):
+            self.system.reseed(self.seed)
+            self.learner.learn(items, ask(self.task, self.system, items))
+
+    def freeze(self) -> None:
+        """Fix the threshold, if one is learnt, before anything is scored."""
+        if self.learner:
+            self.voicing = self.learner.freeze()
+
     def answer(self, items: Sequence[Item], peers: Mapping[str, Any]) -> None:
-        """Run, score and store one block."""
-        answers = self._known(items, peers) or self._ask(items)
+        """Run, score and store one block, but for the clips it has learnt on.
+
+        The whole block is run where another system needs all of it: what systems share
+        is the inference of a block.
+        """
+        scored = [item for item in items if item.id not in self.unscored]
+        if not scored:
+            return
+        share = sum(i.seconds for i in scored) / sum(i.seconds for i in items)
+        answers = self._voiced(self._known(items, peers) or self._ask(items, share))
         for item, answer in zip(items, answers, strict=True):
-            self._keep(item, answer, peers.get(item.id))
+            if item.id not in self.unscored:
+                self._keep(item, answer, peers.get(item.id))
         if self.random:
             self._spread(items, answers)
 
@@ -61,14 +94,19 @@ class _Desk:
             return []
         return [Answer(peers[item.id]) for item in items]
 
-    def _ask(self, items: Sequence[Item]) -> list[Answer]:
+    def _ask(self, items: Sequence[Item], share: float) -> list[Answer]:
+        """Answers to a block of which ``share`` is scored, in seconds of audio."""
         self.system.reseed(self.seed)
         began = time.perf_counter()
         answers = ask(self.task, self.system, items)
-        self.seconds += time.perf_counter() - began
+        spent = time.perf_counter() - began
         if isinstance(self.system, Follower):  # its inference was paid for by another
-            self.seconds += self.system.borrowed_s()
+            spent += self.system.borrowed_s()
+        self.seconds += share * spent
         return answers
+
+    def _voiced(self, answers: list[Answer]) -> list[Answer]:
+        return self.learner.revoice(answers) if self.learner else answers
 
     def _keep(self, item: Item, answer: Answer, peer: Any) -> None:
         counts = self.task.score(
@@ -106,8 +144,10 @@ class _Desk:
             answers: Sequence[Answer] = first
             if index:
                 self.system.reseed(self.seed + index)
-                answers = ask(self.task, self.system, items)
+                answers = self._voiced(ask(self.task, self.system, items))
             for item, answer in zip(items, answers, strict=True):
+                if item.id in self.unscored:
+                    continue
                 for name, value in self.task.score(item, answer.output).items():
                     sums[index][name] = sums[index].get(name, 0.0) + value
 
@@ -124,10 +164,7 @@ class _Desk:
             "missed": [error["clip_id"] for error in self.errors],
             "errors": self.errors[:20],
             "seeds": self._seed_metrics(),
-            "voicing": {
-                "threshold": self.system.threshold,
-                "source": self.system.threshold_source,
-            },
+            "voicing": {"rule": self.place.voicing, **self.voicing},
             "describe": dict(self.system.describe()),
         }
 
@@ -162,19 +199,24 @@ def _is_random(system: Any) -> bool:
 def accuracy_pass(job: Job, teller: Teller) -> dict[str, Any]:
     """Score every readable clip with every system of the job.
 
+    A system whose threshold is learnt is given its learning clips first, and is scored
+    on the others.
+
     Returns:
         ``read_s`` and, per cell key, what the record says of the pass.
     """
     task = make_task(job.task)
     systems = _load(job, task, teller)
-    reader = Reader(job, task)
     with ExitStack() as stack:
         desks = [
             _Desk(job, task, place, system, stack)
             for place, system in zip(job.systems, systems, strict=True)
         ]
-        peers = _Peers(job, task, stack)
-        done = 0.0
+        learnt_s, read_s = _learn(job, task, desks, teller)
+        without = frozenset.intersection(*(desk.unscored for desk in desks))
+        reader = Reader(job, task, without=without)
+        peers = _Peers(job, task, stack, without)
+        done = learnt_s if without else 0.0
         for block in reader.blocks():
             teller.block([item.id for item in block], done)
             outputs = peers.of(block)
@@ -183,7 +225,28 @@ def accuracy_pass(job: Job, teller: Teller) -> dict[str, Any]:
                 teller.pulse()
             done += sum(item.seconds for item in block)
         cells = {desk.place.key: desk.finish() for desk in desks}
-    return {"read_s": reader.read_s, "cells": cells}
+    return {"read_s": read_s + reader.read_s, "cells": cells}
+
+
+def _learn(
+    job: Job, task: Task, desks: Sequence[_Desk], teller: Teller
+) -> tuple[float, float]:
+    """Let the systems that learn a threshold do so; seconds learnt on and read."""
+    wanted = frozenset[str]().union(*(desk.unscored for desk in desks))
+    if not wanted:
+        return 0.0, 0.0
+    reader = Reader(job, task, only=wanted)
+    done = 0.0
+    for block in reader.blocks():
+        items = [item for item in block if item.truth is not None]
+        teller.block([item.id for item in block], done)
+        for desk in desks if items else ():
+            desk.learn(items)
+            teller.pulse()
+        done += sum(item.seconds for item in block)
+    for desk in desks:
+        desk.freeze()
+    return done, reader.read_s
 
 
 def _load(job: Job, task: Task, teller: Teller) -> list[Any]:
@@ -193,7 +256,8 @@ def _load(job: Job, task: Task, teller: Teller) -> list[Any]:
     loaded: list[Any] = []
     for place, system in zip(job.systems, systems, strict=True):
         teller.alive(None, 0.0, 0.0)
-        if not (place.is_peer and job.peer_outputs):  # its answers are known
+        known = place.is_peer and job.peer_outputs is not None
+        if not known or Calibration.of(place.voicing):  # else its answers are known
             system.load()
         if isinstance(system, TwoStage) and (len(systems) > 1 or _is_random(system)):
             shared = shared or SharedInference(system)
@@ -206,13 +270,16 @@ def _load(job: Job, task: Task, teller: Teller) -> list[Any]:
 class _Peers:
     """Outputs of the reference peer, read clip by clip beside the audio."""
 
-    def __init__(self, job: Job, task: Task, stack: ExitStack) -> None:
+    def __init__(
+        self, job: Job, task: Task, stack: ExitStack, without: frozenset[str]
+    ) -> None:
         self._task = task
         self._stream: Iterator[tuple[str, dict[str, Any]]] = iter(())
         self._ahead: tuple[str, dict[str, Any]] | None = None
         if job.peer_outputs is not None:
             reader = stack.enter_context(OutputReader(Path(job.peer_outputs)))
-            self._stream = reader.stream("source", "peer")
+            answers = reader.stream("source", "peer")
+            self._stream = (found for found in answers if found[0] not in without)
 
     def of(self, items: Sequence[Item]) -> dict[str, Any]:
         """Peer outputs of ``items``; the file has the order of the data set."""

@@ -24,17 +24,19 @@ class Reader:
 
     Attributes:
         only: ids to read, ``None`` for all.
+        without: ids to pass over.
         read_s: seconds spent in decoding so far.
     """
 
     job: Job
     task: Task
     only: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
     read_s: float = field(default=0.0, init=False)
 
     def items(self) -> Iterator[Item]:
         """Decoded clips with their truth, in the order of the data set."""
-        dropped = set(self.job.dropped)
+        dropped = self.without.union(self.job.dropped)
         for clip in self.task.inputs(open_dataset(self.job.dataset)):
             if clip.id in dropped or (
                 self.only is not None and clip.id not in self.only

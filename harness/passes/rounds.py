@@ -23,10 +23,11 @@ from harness.meter.stage_recorder import StageRecorder
 from harness.meter.timing import PassResult, measure, run_passes
 from harness.records import replacing
 from harness.tasks import Task, make_task
-from harness.tasks.base import Item
+from harness.tasks.base import Item, Voicing
 
 from .accuracy import digest
 from .common import Reader, require_one
+from .learning import FILE
 from .outputs import OutputReader
 
 #: one-second calls of a round: enough for the p90, which needs n ≥ 64
@@ -234,7 +235,8 @@ class _Bench:
         for item, output in zip(items, outputs, strict=True):
             if item.id not in stored:
                 continue
-            expected = self.task.restore(stored[item.id])
+            expected = self._voiced(self.task.restore(stored[item.id]))
+            output = self._voiced(output)
             same = digest(self.task, expected) == digest(self.task, output)
             found = self.task.difference(expected, output)
             known["clips"] += 1
@@ -242,13 +244,25 @@ class _Bench:
             known["frames"] += found["frames"]
             known["moved"] += found["moved"]
 
+    def _voiced(self, output: Any) -> Any:
+        """The output at the threshold that was learnt, if one was.
+
+        Deciding again costs the system nothing: the comparison is not timed.
+        """
+        if self.place.threshold is None:
+            return output
+        assert isinstance(self.task, Voicing)
+        return self.task.revoice(output, self.place.threshold)
+
     def _stored(self) -> dict[str, dict[str, Any]]:
-        place = Path(self.place.folder) / "tracks.parquet"
-        if not place.exists():
-            return {}
         wanted = {item.id for item in self.items}
-        with OutputReader(place) as reader:
-            return {name: part for name, part in reader.stream() if name in wanted}
+        found: dict[str, dict[str, Any]] = {}
+        for name in ("tracks.parquet", FILE):
+            place = Path(self.place.folder) / name
+            if place.exists():
+                with OutputReader(place) as reader:
+                    found |= {k: part for k, part in reader.stream() if k in wanted}
+        return found
 
     def memory(self) -> dict[str, Any]:
         """Peaks of this process: counters first, then polled numbers, then the rest.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.disagreements import Replacement
     from harness.records import Run
 
     from .page import Page, Source, Summaries
@@ -16,13 +17,19 @@ if TYPE_CHECKING:
 FILES = ("report.html", "report.md", "summary.csv")
 
 
-def write_all(run: Run, summaries: Summaries, gate: Any) -> list[Path]:
+def write_all(
+    run: Run,
+    summaries: Summaries,
+    gate: Any,
+    replacements: Sequence[Replacement] = (),
+) -> list[Path]:
     """Write ``report.html``, ``report.md`` and ``summary.csv`` into the run's folder.
 
     Args:
         run: the run.
         summaries: metric values by cell key.
         gate: a gate's result or the content of ``gate.json``; ``None`` without one.
+        replacements: what candidates change against the incumbent.
 
     Returns:
         The written paths, in the order of :data:`FILES`.
@@ -30,7 +37,8 @@ def write_all(run: Run, summaries: Summaries, gate: Any) -> list[Path]:
     from .page import Source, build_page
 
     sources = [Source(run, summaries)]
-    return write_page(run.path, build_page(sources, gate), sources)
+    page = build_page(sources, gate, replacements=replacements)
+    return write_page(run.path, page, sources)
 
 
 def write_page(folder: Path, page: Page, sources: Sequence[Source]) -> list[Path]:
@@ -58,6 +66,7 @@ def show(
     wide: bool = False,
     console: Console | None = None,
     exit_code: int | None = None,
+    replacements: Sequence[Replacement] = (),
 ) -> None:
     """Print a run as ``f0bench run`` ends.
 
@@ -66,11 +75,13 @@ def show(
         wide: every metric instead of the headline.
         console: standard output by default.
         exit_code: shown on the last line; the gate's by default.
+        replacements: what candidates change against the incumbent.
     """
     from . import terminal
     from .page import Source, build_page, gate_data
 
-    page = build_page([Source(run, summaries)], gate, wide=wide)
+    source = Source(run, summaries)
+    page = build_page([source], gate, wide=wide, replacements=replacements)
     files = files_line(run.path)
     if exit_code is None:
         exit_code = gate_data(gate).get("exit_code")

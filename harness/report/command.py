@@ -59,13 +59,22 @@ def compare(flags: Flags, words: Sequence[str]) -> int:
     Raises:
         UsageError: not two runs, no such run, or no cell in common.
     """
+    if len(words) != 2:
+        raise UsageError(f"compare needs two runs, got {len(words)}: compare A B")
+    a, b = (source(flags, word) for word in words)
+    return show_comparison(a, b, flags)
+
+
+def show_comparison(a: Source, b: Source, flags: Flags) -> int:
+    """Print what changed from A to B; returns the exit code of ``compare``.
+
+    Raises:
+        UsageError: they have no cell in common.
+    """
     from harness.compare import as_dict, compare_runs
 
     from .comparison import comparison_page
 
-    if len(words) != 2:
-        raise UsageError(f"compare needs two runs, got {len(words)}: compare A B")
-    a, b = (source(flags, word) for word in words)
     metrics = _metrics([a, b])
     found = compare_runs(a.run, b.run, (a.summaries, b.summaries), metrics)
     if not found.pairs:
@@ -83,23 +92,39 @@ def compare(flags: Flags, words: Sequence[str]) -> int:
 
 
 def export(flags: Flags, words: Sequence[str]) -> int:
-    """``f0bench export RUN --format librosa|mir_eval|crepe``: write stored tracks.
+    """``f0bench export RUN --format FORMAT``: stored tracks, or headline metrics.
 
     Raises:
         UsageError: no format, more than one run, no such run or cell.
     """
-    from harness.export import WRITERS, export_run
+    from harness.flags import FORMATS, TRACKER_FORMATS
 
     if not flags.format:
-        raise UsageError(f"export needs --format, one of {', '.join(WRITERS)}")
+        raise UsageError(f"export needs --format, one of {', '.join(FORMATS)}")
     if len(words) > 1:
         raise UsageError(f"export takes one run, got {len(words)}: {' '.join(words)}")
     run = load_run(find_run(flags.results_dir, *words))
     folder = flags.out or run.path / "export" / flags.format
-    paths = export_run(run, flags.format, folder, flags.cell)
+    write = _trackers if flags.format in TRACKER_FORMATS else _tracks
+    paths = write(flags, run, folder)
     files = "1 file" if len(paths) == 1 else f"{len(paths)} files"
     sys.stdout.write(f"{files} in {folder}\n")
     return 0
+
+
+def _tracks(flags: Flags, run: Run, folder: Path) -> list[Path]:
+    from harness.export import export_run
+
+    return export_run(run, str(flags.format), folder, flags.cell)
+
+
+def _trackers(flags: Flags, run: Run, folder: Path) -> list[Path]:
+    from harness.ci.trackers import export_trackers
+    from harness.summary import summarise_run
+
+    clean = Scrubber(run).path
+    values = summarise_run(run)
+    return export_trackers(run, values, str(flags.format), folder, flags.cell, clean)
 
 
 def source(flags: Flags, word: str) -> Source:

@@ -137,8 +137,11 @@ def _figures(
         (
             "voicing",
             "Voicing threshold",
-            "F1 within 50 cents that every threshold on the stored confidence would "
-            "give; the marker is the threshold in use. " + threshold_scope(),
+            "What every threshold on the stored confidence would give: F1 within 50 "
+            "cents and its parts; the marker is the threshold in use, and hovering "
+            "tells where it comes from. A faint curve is F1 on the clips that a "
+            "threshold was learnt on, which are not scored. A click in the legend "
+            "shows or hides. " + threshold_scope(),
             threshold_curves(rows),
         ),
     ]

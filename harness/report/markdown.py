@@ -25,13 +25,17 @@ def markdown(page: Page) -> str:
         blocks.append(
             "\n".join([first, "", *(f"- {escape(r)}" for r in page.gate[1:])])
         )
+    for change in page.changes:
+        blocks.append(f"## {escape(change.lines[0])}")
+        blocks.append("\n".join(f"- {escape(line)}" for line in change.lines[1:]))
+        blocks += [_table(table, "###") for table in change.tables]
     return "\n\n".join(block.strip() for block in blocks) + "\n"
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, level: str = "##") -> str:
     heads = [escape(head.line) for head in table.columns]
     rule = [":--" if head.left else "--:" for head in table.columns]
-    lines = [f"## {escape(table.title)}", "", _line(heads), _line(rule)]
+    lines = [f"{level} {escape(table.title)}", "", _line(heads), _line(rule)]
     lines += [_line(_cells(row, len(heads))) for row in table.rows]
     if table.notes:
         lines += ["", *(f"- {escape(note)}" for note in table.notes)]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.base import Metric, Value
+from harness.verdict import NOT_APPLICABLE, QUIET, as_dict
 
 from . import text
 from .privacy import Scrubber
-from .table import Row, Table, TableRow, result_tables
+from .table import Block, Row, Table, TableRow, result_tables
 
 if TYPE_CHECKING:
+    from harness.disagreements import Replacement
     from harness.records import Record, Run
 
 #: Between the parts of one line of the head.
@@ -37,8 +39,9 @@ class Page:
         head: lines of the head, each a word and a text.
         tables: see :func:`harness.report.table.result_tables`.
         left_out: one line per reason: skipped, merged and dropped.
-        gate: verdict line first, then rules that did not pass; empty without a gate.
+        gate: verdict line first, then rules; empty without a gate.
         verdict: verdict of the gate, empty without one.
+        changes: what changes where a candidate replaces the incumbent.
     """
 
     title: str
@@ -47,6 +50,7 @@ class Page:
     left_out: tuple[str, ...] = ()
     gate: tuple[str, ...] = ()
     verdict: str = ""
+    changes: tuple[Block, ...] = ()
     rows: tuple[Row, ...] = field(default=(), compare=False)
 
     @property
@@ -65,6 +69,7 @@ def build_page(
     wide: bool = False,
     by: Sequence[str] = (),
     calibrate: str | None = None,
+    replacements: Sequence[Replacement] = (),
 ) -> Page:
     """Lay out one run, or several runs as one table.
 
@@ -74,11 +79,13 @@ def build_page(
         wide: show every metric.
         by: tags that split the accuracy table.
         calibrate: tag across whose values voicing thresholds are learnt.
+        replacements: what candidates change against the incumbent.
 
     Raises:
         UsageError: no clip carries a tag of ``by`` or ``calibrate``.
     """
     from .calibrated import calibrated_table
+    from .replacement import block
     from .split import split_table
 
     rows = [row for source in sources for row in rows_of(source, len(sources) > 1)]
@@ -91,6 +98,7 @@ def build_page(
     runs = [source.run for source in sources]
     if not rows:
         tables = []  # everything was skipped: the reasons stand below
+    scrub = Scrubber(*runs)
     page = Page(
         " + ".join(run.name for run in runs),
         tuple(line for run in runs for line in head_of(run)),
@@ -98,9 +106,10 @@ def build_page(
         tuple(text.unique(line for run in runs for line in left_out(run))),
         gate_lines(gate_data(gate)),
         str(gate_data(gate).get("verdict", "")),
+        tuple(block(found, scrub) for found in replacements),
         tuple(rows),
     )
-    return scrubbed(page, Scrubber(*runs))
+    return scrubbed(page, scrub)
 
 
 def scrubbed(page: Page, scrub: Scrubber) -> Page:
@@ -113,8 +122,14 @@ def scrubbed(page: Page, scrub: Scrubber) -> Page:
         tuple(map(clean, page.left_out)),
         tuple(map(clean, page.gate)),
         page.verdict,
+        tuple(_scrubbed_block(block, scrub) for block in page.changes),
         page.rows,
     )
+
+
+def _scrubbed_block(block: Block, scrub: Scrubber) -> Block:
+    tables = tuple(_scrubbed_table(table, scrub) for table in block.tables)
+    return Block(tuple(map(scrub.text, block.lines)), tables)
 
 
 def _scrubbed_table(table: Table, scrub: Scrubber) -> Table:
@@ -277,21 +292,22 @@ def gate_data(gate: Any) -> Mapping[str, Any]:
         return {}
     if isinstance(gate, Mapping):
         return gate
-    convert = getattr(gate, "as_dict", None)
-    found: Mapping[str, Any] = convert() if convert else asdict(gate)
+    found: Mapping[str, Any] = as_dict(gate)
     return found
 
 
 def gate_lines(gate: Mapping[str, Any]) -> tuple[str, ...]:
-    """One line with the verdict, one per rule that did not pass."""
+    """One line with the verdict; then notes, rules that did not pass, comparisons.
+
+    A rule that compares with something tells what it found also where it passed.
+    """
     if not gate:
         return ()
-    name = gate.get("gate") or gate.get("name") or ""
-    lines = [f"Gate {name}".strip()]
+    lines = [f"Gate {gate.get('gate') or ''}".strip(), *gate.get("notes", ())]
     lines += [f"{gate['verdict']}  {gate['reason']}"] if gate.get("reason") else []
     for rule in gate.get("rules", ()):
-        if rule.get("verdict") not in {"pass", "improved", "not applicable"}:
-            what = f"{rule.get('id')}  {rule.get('label', '')}".strip()
-            blocking = "" if rule.get("blocking", True) else " (does not block)"
-            lines.append(f"{rule['verdict']}  {what}: {rule.get('reason')}{blocking}")
+        quiet = rule["verdict"] in QUIET
+        compared = " to " in str(rule["bound"]) and rule["verdict"] != NOT_APPLICABLE
+        if not quiet or compared:
+            lines.append(str(rule["line"]))
     return tuple(text.plain(line) for line in lines)

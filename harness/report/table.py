@@ -47,6 +47,14 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Block:
+    """Lines and tables that belong together, below the gate."""
+
+    lines: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Row:
     """One cell of a run on its way into tables.

@@ -66,6 +66,11 @@ def lines(page: Page, width: int | None) -> list[tuple[str, str]]:
         style = _STYLES.get(page.verdict, "")
         found.append((_ends(page.gate[0], page.verdict, width), style))
         found += [(t, style) for rule in page.gate[1:] for t in fold(rule, width, 4)]
+    for block in page.changes:
+        found.append(("", ""))
+        found += [(t, "") for text in block.lines for t in fold(text, width, 4)]
+        for table in block.tables:
+            found += [("", ""), *render(table, width)]
     return [(line.rstrip(), style) for line, style in found]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import frames
-from .figures import Figure, colour, layout, line, row_name
+from . import frames, text
+from .figures import Figure, colour, label, layout, line, row_name
 from .table import Row
 
 if TYPE_CHECKING:
@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 CLIPS = 200
 #: Seconds of audio that they rest on at most.
 SECONDS = 7200.0
+#: Rows up to which precision and recall are drawn at once.
+MANY = 3
+#: Curves besides F1, and their dashes.
+SIDES = {"precision": "dash", "recall": "dot"}
 
 
 def threshold_curves(rows: Sequence[Row]) -> Figure | None:
-    """Pitch F1 over the threshold, for rows whose voicing is one.
+    """Pitch F1, precision and recall over the threshold, for rows that have one.
+
+    A row is one entry of the legend, and so are precision and recall of all rows, which
+    begin hidden where there are many rows. A marker stands at the threshold in use; a
+    threshold that was learnt has its learning curve beside it.
 
     Args:
         rows: rows of the report.
@@ -29,51 +37,139 @@ def threshold_curves(rows: Sequence[Row]) -> Figure | None:
     Returns:
         ``None`` where no row has a threshold, or no clip a truth.
     """
-    traces: list[dict[str, Any]] = []
+    found: list[tuple[int, Row, ThresholdCurve]] = []
     for index, row in enumerate(rows):
-        threshold = (row.record.data.get("voicing") or {}).get("threshold")
-        if threshold is None or row.failed:
+        if row.failed or _voicing(row).get("threshold") is None:
             continue
         curve = _total(row)
         if curve is not None and curve.ref_voiced > 0:
-            traces += _traces(index, row, curve, float(threshold))
-    if not traces:
+            found.append((index, row, curve))
+    if not found:
         return None
+    shown = True if len(found) <= MANY else "legendonly"
+    traces = [_key(name, shown) for name in SIDES]
+    for index, row, curve in found:
+        traces += _sides(index, row, curve, shown) + _learning(index, row)
+    for index, row, curve in found:  # above everything else
+        traces += _traces(index, row, curve)
     theta = {"title": {"text": "threshold on the confidence"}, "range": [0, 1]}
-    score = {"title": {"text": "F1 50c, %"}, "rangemode": "tozero"}
-    return {"data": traces, "layout": layout(theta, score)}
+    score = {"title": {"text": "F1 50c, precision, recall, %"}, "rangemode": "tozero"}
+    return {"data": traces, "layout": layout(theta, score, height=460)}
 
 
-def _traces(
-    index: int, row: Row, curve: ThresholdCurve, threshold: float
+def _voicing(row: Row) -> Mapping[str, Any]:
+    return row.record.data.get("voicing") or {}
+
+
+def _key(name: str, shown: bool | str) -> dict[str, Any]:
+    """What the legend says of one kind of line, and a click on it toggles."""
+    style = {"color": "#888888", "width": 1.2, "dash": SIDES[name]}
+    base = {"type": "scatter", "mode": "lines", "name": name, "legendgroup": name}
+    return {**base, "x": [None], "y": [None], "line": style, "visible": shown}
+
+
+def _sides(
+    index: int, row: Row, curve: ThresholdCurve, shown: bool | str
 ) -> list[dict[str, Any]]:
-    import numpy as np
-
-    score = 100 * curve.pitch_f1
-    defined = np.isfinite(score)
-    used = float(np.interp(threshold, curve.thresholds[defined], score[defined]))
-    name = row_name(index, row)
-    base = {"type": "scatter", "legendgroup": name, "name": name}
-    style = {"mode": "lines", "line": line(index)}
-    marker = {"color": colour(index), "size": 10}
+    """Precision and recall of one row, thinner than its F1."""
     return [
         {
-            **base,
-            **style,
-            "x": np.round(curve.thresholds[defined], 4).tolist(),
-            "y": np.round(score[defined], 3).tolist(),
-            "hovertemplate": "θ %{x:.2f}: %{y:.1f} %<extra>%{fullData.name}</extra>",
-        },
-        {
-            **base,
-            "mode": "markers",
+            **_line(curve.thresholds, getattr(curve, name), f"{name} "),
+            "name": row_name(index, row),
+            "legendgroup": name,
             "showlegend": False,
-            "x": [threshold],
-            "y": [round(used, 3)],
-            "marker": marker,
-            "hovertemplate": "in use: θ %{x:.2f}, %{y:.1f} %<extra></extra>",
-        },
+            "visible": shown,
+            "line": {"color": colour(index), "width": 1.0, "dash": dash},
+        }
+        for name, dash in SIDES.items()
     ]
+
+
+def _line(thresholds: Any, scores: Any, what: str = "") -> dict[str, Any]:
+    """The defined part of one curve, in percent."""
+    import numpy as np
+
+    defined = np.isfinite(scores)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": np.round(thresholds[defined], 4).tolist(),
+        "y": np.round(100 * scores[defined], 3).tolist(),
+        "hovertemplate": f"θ %{{x:.2f}}: {what}%{{y:.1f}} %"
+        "<extra>%{fullData.name}</extra>",
+    }
+
+
+def _traces(index: int, row: Row, curve: ThresholdCurve) -> list[dict[str, Any]]:
+    name = row_name(index, row)
+    base = {"legendgroup": name, "name": name}
+    drawn = {
+        **_line(curve.thresholds, curve.pitch_f1),
+        **base,
+        "line": line(index, width=2.0),
+    }
+    threshold, where = float(_voicing(row)["threshold"]), label(_origin(row))
+    marker = {
+        **_marker(index, threshold, drawn["x"], drawn["y"]),
+        **base,
+        "hovertemplate": f"θ %{{x:.2f}} ({where}): %{{y:.1f}} %<extra></extra>",
+    }
+    return [drawn, marker]
+
+
+def _marker(
+    index: int, threshold: float, x: Sequence[float], y: Sequence[float]
+) -> dict[str, Any]:
+    import numpy as np
+
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "showlegend": False,
+        "x": [threshold],
+        "y": [round(float(np.interp(threshold, x, y)), 3)],
+        "marker": {"color": colour(index), "size": 10},
+    }
+
+
+def _origin(row: Row) -> str:
+    """Where the threshold of a row comes from, in words."""
+    voicing = _voicing(row)
+    learnt = voicing.get("learnt_on")
+    if learnt:
+        clips = text.plural(int(learnt["clips"]), "clip")
+        return f"learnt on {learnt['tag']} {learnt['value']}, {clips}"
+    source = str(voicing.get("source", ""))
+    if voicing.get("rule", "").startswith("fixed") or source == "stated":
+        return "fixed"
+    return "default" if source.startswith("default") else source
+
+
+def _learning(index: int, row: Row) -> list[dict[str, Any]]:
+    """F1 on the clips that a threshold was learnt on: faint, its maximum hollow."""
+    learnt = _voicing(row).get("learnt_on")
+    if not learnt:
+        return []
+    from harness.metrics.threshold import ThresholdCurve
+
+    curve = ThresholdCurve.from_dict(learnt["curve"])
+    where = label(f"{_origin(row)}: ")
+    base = {"legendgroup": row_name(index, row), "name": row_name(index, row)}
+    faint = {
+        **_line(curve.thresholds, curve.pitch_f1, where),
+        **base,
+        "showlegend": False,
+        "opacity": 0.4,
+        "line": {"color": colour(index), "width": 1.0},
+    }
+    threshold = float(_voicing(row)["threshold"])
+    top = {
+        **_marker(index, threshold, faint["x"], faint["y"]),
+        **base,
+        "marker": {"color": colour(index), "size": 8, "symbol": "circle-open"},
+        "hovertemplate": f"{where}θ %{{x:.2f}}, %{{y:.1f}} % there<extra></extra>",
+    }
+    return [faint, top]
 
 
 def threshold_scope() -> str:

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from extractors.audio import Audio
 from harness.datasets.base import Clip, Dataset
 from harness.metrics.base import Metric
+
+if TYPE_CHECKING:
+    from harness.metrics.threshold import ThresholdCurve
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,4 +115,20 @@ class Task(Protocol):
             ``frames``, ``moved`` (frames that changed beyond what the task tolerates)
             and ``identical`` (1.0 where the outputs are equal bit for bit).
         """
+        ...
+
+
+@runtime_checkable
+class Voicing(Protocol):
+    """Second protocol: outputs with a voicing that a threshold can decide."""
+
+    def threshold_curve(self, item: Item, output: Any) -> ThresholdCurve:
+        """Counts of ``output`` against the truth of ``item`` at every threshold.
+
+        ``output`` is ``None`` where the system failed: nothing is voiced then.
+        """
+        ...
+
+    def revoice(self, output: Any, threshold: float) -> Any:
+        """``output`` with its voicing decided by ``confidence >= threshold`` alone."""
         ...

@@ -8,6 +8,7 @@ different columns and never mixed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from harness.metrics.alignment import align
 from harness.metrics.base import Metric
 from harness.metrics.counts import count
 from harness.metrics.f0 import ACCURACY
+from harness.metrics.threshold import ThresholdCurve, missed_curve, threshold_curve
 
 from .base import Item
 
@@ -76,6 +78,22 @@ class F0Task:
         rule = self.config.resample
         aligned = align(truth.times, truth.f0, truth.voiced, output, rule=rule)
         return count(aligned, truth.frame_s, prefix)
+
+    def threshold_curve(self, item: Item, output: F0Track | None) -> ThresholdCurve:
+        """Counts against truth; see :mod:`harness.metrics.threshold`."""
+        truth: Truth = item.truth
+        reference, rule = (truth.times, truth.f0, truth.voiced), self.config.resample
+        if output is None:
+            return missed_curve(*reference, rule=rule)
+        return threshold_curve(*reference, output, rule=rule)
+
+    def revoice(self, output: F0Track, threshold: float) -> F0Track:
+        """The track voiced where it has an F0 and ``confidence >= threshold``.
+
+        Compared in float32, as extractors and the curve do.
+        """
+        voiced = ~np.isnan(output.f0) & (output.confidence >= np.float32(threshold))
+        return replace(output, voiced=voiced)
 
     def peer(self) -> tuple[str, Mapping[str, Any]]:
         """librosa's pYIN at the task's range and hop, with the exact sparse Viterbi."""

@@ -191,6 +191,8 @@ def test_voicing_rules_are_taken_as_typed():
     assert one("voicing='fixed(0.5)'").voicing == "fixed(0.5)"
     assert one("voicing=fixed( 0.5 )").voicing == "fixed(0.5)"
     assert one("voicing=null").voicing == "native"
+    learnt = one("voicing='calibrated( speaker = \"Anna B, jr\" )'").voicing
+    assert learnt == "calibrated(speaker=Anna B, jr)"
 
 
 @pytest.mark.parametrize(
@@ -367,8 +369,20 @@ def test_a_plus_sign_changes_nothing():
         (["voicing=native,fixed(0.5)"], "several values are a sweep; add -m"),
         (
             ["voicing=calibrated(speaker)"],
-            "voicing=calibrated(speaker): expected native or fixed(θ); for thresholds "
-            "learnt across a tag: f0bench report RUN --calibrate TAG",
+            "voicing=calibrated(speaker): expected calibrated(TAG=VALUE), e.g. "
+            "calibrated(split=train); for thresholds learnt across all values of a "
+            "tag: f0bench report RUN --calibrate TAG",
+        ),
+        (["voicing=calibrated(=rl)"], "expected calibrated(TAG=VALUE)"),
+        (["voicing=calibrated(a=b)", "crepe.threshold=0.4"], "keep one of them"),
+        (
+            [
+                "voicing=calibrated(split=train)",
+                "dataset=manifest",
+                "dataset.manifest=clips.csv",
+                "dataset.split=test",
+            ],
+            "and dataset.split=test: the clips of one split teach",
         ),
         (["voicing=fixed(0.3)", "crepe.threshold=0.4"], "keep one of them"),
         (["role=boss"], "valid: candidate, incumbent, peer"),

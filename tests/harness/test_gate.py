@@ -17,8 +17,9 @@ import yaml
 from extractors.errors import ConfigError, UsageError
 from harness import gate_command, records
 from harness.confdir import conf_dir
-from harness.gate import judge, load_gate, ratio
-from harness.gate_rules import parse_absolute, parse_gate
+from harness.gate import judge
+from harness.gate_file import load_gate, parse_absolute, parse_gate
+from harness.gate_sides import ratio
 from harness.metrics import all_metrics
 from harness.metrics.base import Metric, Value
 from harness.verdict import as_dict, judge_absolute, render
@@ -56,6 +57,7 @@ class Cell:
         default_factory=lambda: {"batch": SAME, "order": SAME, "repeat": SAME}
     )
     accuracy_only: bool = False
+    hashed: bool = False
 
     @property
     def label(self):
@@ -80,6 +82,9 @@ class Cell:
 
     def clips(self):
         return pd.DataFrame(self.counts or {})
+
+    def samples(self):
+        return pd.DataFrame()
 
 
 def run_of(*cells, skipped=(), planned=None):
@@ -408,7 +413,7 @@ def test_a_baseline_that_is_not_given_is_incomplete():
     rule = {"id": "b", "metric": "hit", "margin": "1 points", "to": "baseline"}
     result = judged(rule, Cell("a"))
     assert only(result).verdict == "missing"
-    assert only(result).reason == "no baseline given"
+    assert only(result).reason.startswith("no baseline given; state one with")
     assert result.exit_code == 4
 
 

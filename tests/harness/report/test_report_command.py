@@ -109,6 +109,15 @@ def test_export_writes_below_the_run(results, results_dir, capsys):
     assert len(list((results_dir / "old" / "export" / "crepe").glob("*/*.csv"))) == 8
 
 
+def test_export_for_trackers_writes_headline_metrics(results, tmp_path, strict_json):
+    out = tmp_path / "out"
+    assert export(with_flags(results, format="bmf", out=out), ["old"]) == 0
+    found = strict_json((out / "bmf.json").read_text())
+    assert list(found) == ["crepe cpu", "other cpu"]
+    assert found["crepe cpu"]["x-realtime"]["value"] == pytest.approx(10.0)
+    assert found["crepe cpu"]["rpa-50c"]["value"] == 1.0
+
+
 def test_export_needs_a_format(results):
     with pytest.raises(UsageError, match="--format"):
         export(results, ["old"])

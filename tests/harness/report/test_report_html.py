@@ -221,6 +221,84 @@ def test_threshold_curve_passes_through_the_measured_score(demo):
     assert [marker["y"][0] for marker in markers] == pytest.approx([100.0, 90.0])
 
 
+def curves_of(figure, name):
+    """Traces of one kind of line, without its entry in the legend."""
+    return [t for t in figure["data"] if t["legendgroup"] == name and t["x"] != [None]]
+
+
+def test_threshold_figure_shows_precision_and_recall(demo):
+    figure = threshold_curves(rows_of(demo))
+    legend = [t["name"] for t in figure["data"] if t.get("showlegend", True)]
+    assert legend[:2] == ["precision", "recall"]
+    assert len(legend) == 2 + len(rows_of(demo)[:2])
+    (precision, *_), (recall, *_) = (
+        curves_of(figure, name) for name in ("precision", "recall")
+    )
+    # 160 of 200 frames are voiced in truth; all are above .1, these above .9 only.
+    at = precision["x"].index(0.05)
+    assert (precision["y"][at], recall["y"][at]) == (80.0, 100.0)
+    assert (precision["y"][at + 45], recall["y"][at + 45]) == (100.0, 100.0)
+    assert precision["x"][-1] == 0.9  # beyond, nothing is called voiced
+    assert (recall["x"][-1], recall["y"][-1]) == (1.0, 0.0)
+    assert {t["visible"] for t in (precision, recall)} == {True}
+
+
+def test_many_rows_begin_without_precision_and_recall(demo, monkeypatch):
+    from harness.report import threshold
+
+    monkeypatch.setattr(threshold, "MANY", 1)
+    figure = threshold_curves(rows_of(demo))
+    sides = [t for t in figure["data"] if t["legendgroup"] in ("precision", "recall")]
+    assert {t["visible"] for t in sides} == {"legendonly"}
+    assert all(t.get("visible", True) is True for t in figure["data"] if t not in sides)
+
+
+LEARNT = {
+    "rule": "calibrated(speaker=<b>)",
+    "threshold": 0.5,
+    "source": "calibrated 0.5 (learnt on speaker <b>, 3 clips)",
+    "learnt_on": {
+        "tag": "speaker",
+        "value": "<b>",
+        "clips": 3,
+        "curve": {
+            "thresholds": [0.0, 0.5, 1.0],
+            "hits": [6.0, 6.0, 0.0],
+            "both_voiced": [8.0, 6.0, 0.0],
+            "est_voiced": [12.0, 6.0, 0.0],
+            "ref_voiced": 8.0,
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("voicing", "hovers"),
+    [
+        ({"threshold": 0.5, "source": "default 0.5"}, ["(default)"]),
+        ({"rule": "fixed(0.5)", "threshold": 0.5, "source": "stated"}, ["(fixed)"]),
+        ({"rule": "native", "threshold": 0.5, "source": "stated"}, ["(fixed)"]),
+        (LEARNT, ["3 clips: θ", "(learnt on speaker &lt;b&gt;, 3 clips)"]),
+    ],
+)
+def test_markers_tell_where_a_threshold_comes_from(folder, summarise, voicing, hovers):
+    run = folder().add("a" * 12, "crepe", voicing=voicing).load()
+    figure = threshold_curves(rows_of((run, summarise(run))))
+    markers = [t for t in figure["data"] if t["mode"] == "markers"]
+    found = [marker["hovertemplate"] for marker in markers]
+    assert len(found) == len(hovers)
+    assert all(h in text for h, text in zip(hovers, found, strict=True))
+
+
+def test_learning_curve_of_a_learnt_threshold(folder, summarise):
+    run = folder().add("a" * 12, "crepe", voicing=LEARNT).load()
+    figure = threshold_curves(rows_of((run, summarise(run))))
+    (faint,) = (t for t in figure["data"] if t.get("opacity"))
+    # 2H / (P + V): 12 / 20, 12 / 14, 0 / 8
+    assert faint["y"] == [60.0, pytest.approx(85.714), 0.0]
+    assert not faint["showlegend"]
+
+
 def test_figure_texts_of_the_template_are_escaped_once(report):
     text, _ = report
     legend = re.search(r'class="legend">(.*?)</div>', text, re.S).group(1)
@@ -289,7 +367,8 @@ def test_a_missed_clip_lowers_every_threshold(folder, summarise):
     assert curves["two"].ref_voiced == 160
     assert not curves["two"].est_voiced.any()
     assert not curves["two"].hits.any()
-    marker = threshold_curves([row])["data"][1]
+    traces = threshold_curves([row])["data"]
+    (marker,) = (trace for trace in traces if trace["mode"] == "markers")
     # H = P = 160 of V = 320: 2H / (P + V) = 320 / 480
     assert marker["y"] == [pytest.approx(66.667)]
 

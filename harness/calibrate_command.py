@@ -1,0 +1,99 @@
+"""``f0bench calibrate``: identical code against itself, kept as noise floors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .ab_command import planned
+from .duel import Duel
+from .execute import utc_now
+from .floors import Floors, add_session, load_floors, within
+from .metrics.rounds import BY_ROUND, round_values
+
+if TYPE_CHECKING:
+    from .flags import Flags
+    from .records import Record
+
+PAIRS = 10  # pairs of rounds in a session
+SHOWN = ("x_realtime", "latency_1s_p50_s", "first_call_s", "peak_host_bytes")
+
+Cells = Mapping[str, Mapping[str, Mapping[str, Any]]]
+
+
+def main(flags: Flags, words: Sequence[str]) -> int:
+    """Measure every cell against itself and append a session to this machine's floors.
+
+    Args:
+        flags: those of ``run``.
+        words: ``key=value`` as for ``run``; ``effort=ab`` where it is not stated.
+
+    Returns:
+        0, or 4 where a cell could not be timed.
+    """
+    from .console import progress_reporter
+    from .environment import machine
+
+    _, plan, found = planned(flags, words, "validity")
+    root = Path(plan.settings.results_dir)
+    settings = replace(plan.settings, fresh=True)  # a session is never an old one
+    plan = replace(plan, settings=settings)
+    folder = root / (settings.name or f"calibrate-{plan.hash}")
+    steps = len(plan.cells) * 2 * (2 + PAIRS)
+    with (
+        progress_reporter(steps) as reporter,
+        Duel(
+            plan, (None, None), folder, flags.command_line, reporter, found.gpu
+        ) as duel,
+    ):
+        duel.prepare(PAIRS)
+        duel.measure(duel.taken, PAIRS)
+        duel.close()
+        old, new = duel.runs()
+    sides = {r.key: (o, r) for o, r in zip(old.records, new.records, strict=True)}
+    cells = {key: _cell(*pair) for key, pair in sides.items() if key in duel.taken}
+    place = machine(found.gpu)
+    kept = add_session(root, place, {"created_utc": utc_now(), "cells": cells})
+    floors = load_floors(root, place)
+    assert floors is not None
+    labels = {record.key: record.label for record in new.records}
+    sys.stdout.write(table(cells, labels, floors))
+    sys.stdout.write(f"{len(floors.sessions)} sessions in {kept}\n")
+    lost = [cell.label for cell in plan.cells if cell.key not in duel.taken]
+    for label in lost:
+        sys.stdout.write(f"not timed  {label}: see {folder.name}/base\n")
+    return 4 if lost else 0
+
+
+def _cell(old: Record, new: Record) -> dict[str, dict[str, Any]]:
+    """Ratios of the pairs and the median of all rounds, of every metric."""
+    from statistics import median
+
+    found = {}
+    sides = [(record.data, record.samples()) for record in (old, new)]
+    for name in BY_ROUND:
+        a, b = (round_values(*side, name) for side in sides)
+        shared = sorted(set(a) & set(b))
+        if shared and min(*a.values(), *b.values()) > 0:
+            found[name] = {
+                "ratios": [b[n] / a[n] for n in shared],
+                "median": median([*a.values(), *b.values()]),
+            }
+    return found
+
+
+def table(cells: Cells, labels: Mapping[str, str], floors: Floors) -> str:
+    """Floors of the headline costs, a line per cell and metric."""
+    lines = [
+        "noise floors of identical code, % (within a job of 10 pairs; between jobs)"
+    ]
+    for key, metrics in cells.items():
+        for name in (n for n in SHOWN if n in metrics):
+            inside = 100 * within(metrics[name]["ratios"], PAIRS)
+            between, _ = floors.of(key, name, same_job=False, rounds=PAIRS)
+            jobs = "one session" if between is None else f"{100 * between:.1f}"
+            lines.append(f"  {labels[key]}  {name}  {inside:.1f}  {jobs}")
+    return "\n".join(lines) + "\n"

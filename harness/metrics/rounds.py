@@ -1,0 +1,78 @@
+"""One value per round: what a comparison of costs may rest on.
+
+Passes within a process are no independent evidence of how fast a process is; rounds
+are fresh processes. A metric without a value per round (percentiles, probes, counts)
+has none here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .cost import MEMORY
+from .cost_definitions import LATENCIES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLD = ("import_s", "load_s", "first_call_s")
+_OFFLINE = ("x_realtime", "rtf", "frames_per_s", "clips_per_s")
+_MEDIANS = {
+    f"latency_{name}_p50_s": scenario for name, (scenario, _) in LATENCIES.items()
+}
+#: Metrics that have one value per round; other hardware makes them incomparable.
+BY_ROUND = (*_OFFLINE, *_MEDIANS, *COLD, *MEMORY)
+
+
+def round_values(
+    record: Mapping[str, Any], samples: pd.DataFrame, name: str
+) -> dict[int, float]:
+    """The metric ``name`` of every round, by its number; empty where it has none.
+
+    Args:
+        record: contents of ``record.json``.
+        samples: timed calls of all rounds with the column ``round``.
+        name: one of :data:`BY_ROUND`.
+    """
+    if name in COLD:
+        return _stated(record, "cold", name)
+    if name in MEMORY:
+        return _stated(record, "memory", MEMORY[name])
+    if samples.empty or name not in BY_ROUND:
+        return {}
+    scenario = _MEDIANS.get(name, "offline")
+    part = samples[samples["scenario"] == scenario]
+    make = _reading(record, name)
+    found = {}
+    for number in sorted(set(part["round"])):
+        calls = part[part["round"] == number]
+        values = make(calls["audio_s"], calls["wall_s"])
+        found[int(number)] = float(np.median(values))
+    return found
+
+
+def _stated(record: Mapping[str, Any], section: str, key: str) -> dict[int, float]:
+    found = {}
+    for part in record.get("rounds") or []:
+        value = (part.get(section) or {}).get(key)
+        if value is not None:
+            found[int(part["n"])] = float(value)
+    return found
+
+
+def _reading(record: Mapping[str, Any], name: str) -> Callable[[Any, Any], Any]:
+    """From audio and wall seconds of the calls to the metric of each call."""
+    if name == "x_realtime":
+        return lambda audio, wall: audio / wall
+    if name == "rtf":
+        return lambda audio, wall: wall / audio
+    if name == "frames_per_s":
+        hop = float(record["cell"]["task"]["hop_s"])
+        return lambda audio, wall: audio / wall / hop
+    if name == "clips_per_s":
+        count = len(record.get("timed_set") or ())
+        return lambda audio, wall: count / wall
+    return lambda audio, wall: wall
