@@ -45,7 +45,7 @@ def targets() -> dict[str, str]:
                 f"plug-in '{point.name}' ({point.value}) takes the name of a built-in "
                 "extractor; register it under another name"
             )
-        found[point.name] = point.value
+        found.setdefault(point.name, point.value)  # the first on the path, as modules
     return found
 
 

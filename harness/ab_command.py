@@ -130,14 +130,13 @@ def fight(
     from .floors import load_floors
     from .gate_command import told, write_gate
     from .judging import Judged
+    from .records import locked
 
     budget = Budget()
     name = versions[0].name if versions[0] else "the same code"
     steps = len(plan.cells) * 2 * (2 + budget.start)
-    with (
-        progress_reporter(steps) as reporter,
-        Duel(plan, versions, folder, flags.command_line, reporter, gpu) as duel,
-    ):
+    with progress_reporter(steps) as reporter, locked(folder):
+        duel = Duel(plan, versions, folder, flags.command_line, reporter, gpu)
         duel.prepare(2 * budget.most + budget.confirm)
         floors = load_floors(folder.parent, duel.sides[0].machine)
         result = resolve(duel, gate, name, floors, budget)
@@ -146,7 +145,8 @@ def fight(
 
     judged = Judged(new, summarise_run(new), replace(result, baseline=""))
     content = write_gate(judged)
-    pairs = ", ".join(f"{duel.taken[c.key]} of {c.label}" for c in plan.cells)
+    taken = ((duel.taken.get(cell.key, 0), cell.label) for cell in plan.cells)
+    pairs = ", ".join(f"{count} of {label}" for count, label in taken)
     sys.stdout.write(f"{told(judged)}\npairs of rounds: {pairs}\n")
     sys.stdout.write(f"files {new.path}\nexit {result.exit_code}\n")
     if flags.json:

@@ -1,7 +1,8 @@
 """Acknowledged regressions: committed beside a baseline, with a reason and an expiry.
 
-An acceptance covers one metric of one cell as far as it had fallen when it was made:
-a further fall fails again, and so does the same one after its day.
+An acceptance covers what one rule found of one cell, as far as it had fallen when it
+was made: a further fall fails again, and so does the same one after its day. Another
+rule on the same metric asks something else (all clips, or the worst one).
 """
 
 from __future__ import annotations
@@ -54,8 +55,9 @@ class Acceptance:
         return self.reason + (f", until {self.until}" if self.until else "")
 
     def names(self, verdict: RuleVerdict) -> bool:
-        """Whether a verdict is of this cell and metric."""
-        return (self.key, self.metric) == (verdict.key, verdict.metric)
+        """Whether a verdict is of this cell, metric and rule."""
+        asked = (verdict.key, verdict.metric, verdict.id)
+        return (self.key, self.metric, self.rule) == asked
 
     def refusal(self, verdict: RuleVerdict, today: date) -> str:
         """Why a failure is not covered, empty where it is."""
@@ -87,8 +89,10 @@ def accept(
     until: date | None,
     today: date,
     lower_is_better: bool,
-) -> Acceptance:
+) -> list[Acceptance]:
     """Acknowledge what a gate found, and write it beside the baseline.
+
+    Every rule on the metric that failed for the cell gets an entry of its own.
 
     Args:
         folder: of the baseline.
@@ -107,15 +111,16 @@ def accept(
     hits = [r for r in found if r["metric"] == metric]
     if not hits:
         raise UsageError(_nothing(cell, metric, failed, found))
-    entry = _entry(hits[0], reason, until, today, lower_is_better)
+    entries = [_entry(hit, reason, until, today, lower_is_better) for hit in hits]
+    replaced = {(entry.key, entry.metric, entry.rule) for entry in entries}
     kept = [
         known
         for known in read_acceptances(folder)
-        if (known.key, known.metric) != (entry.key, entry.metric)
+        if (known.key, known.metric, known.rule) not in replaced
     ]
-    content = [asdict(known) for known in (*kept, entry)]
+    content = [asdict(known) for known in (*kept, *entries)]
     write_json(folder / FILE, {"schema": SCHEMA, "accepted": content})
-    return entry
+    return entries
 
 
 def _to_baseline(rule: Mapping[str, Any]) -> bool:

@@ -86,7 +86,7 @@ def accept(flags: Flags, words: Sequence[str]) -> int:
     folder = folder_of(flags.results_dir, name)
     if not folder.is_dir():
         raise UsageError(f"baseline {name} of {word} is not in {folder.parent}/")
-    entry = write(
+    entries = write(
         folder,
         gate,
         cell,
@@ -96,7 +96,8 @@ def accept(flags: Flags, words: Sequence[str]) -> int:
         today=date.today(),
         lower_is_better=_lower_is_better(metric),
     )
-    print(f"accepted  {entry.label}: {entry.metric}: {entry.told}")
+    for entry in entries:
+        print(f"accepted  {entry.label}: {entry.rule}: {entry.metric}: {entry.told}")
     print(f"commit {folder / 'accepted.json'}")
     return 0
 
@@ -144,7 +145,8 @@ def show(flags: Flags, words: Sequence[str]) -> int:
         for entry in baseline.accepted:
             late = entry.until and date.today() > date.fromisoformat(entry.until)
             state = "expired" if late else "accepted"
-            print(f"  {state}  {entry.label}: {entry.metric}: {entry.told}")
+            what = f"{entry.label}: {entry.rule}: {entry.metric}"
+            print(f"  {state}  {what}: {entry.told}")
     if not found:
         place = Path(flags.results_dir) / "baselines"
         print(f"no baseline in {place}/; f0bench baseline save RUN NAME makes one")

@@ -42,6 +42,9 @@ FOLDER = "baselines"
 HEAD = "baseline.json"
 #: Columns of ``clips.parquet`` beside the counts.
 _ABOUT = ("clip_id", "seconds", "status", "digest")
+_TEXTS = ("clip_id", "status", "digest")
+#: Sections of a record that name no clip, though a word of theirs may equal an id.
+_CHOICES = ("cell", "environment", "fingerprint", "settings")
 _PLAN = ("experiment", "settings", "machine", "versions", "created_utc")
 _DIGITS = 7  # of a second: a tenth of a microsecond
 
@@ -57,8 +60,17 @@ class BaselineRecord(Record):
         place = self.path / f"{self.key}.counts.csv"
         if not place.exists():
             return pd.DataFrame()
-        text = {"clip_id": str, "digest": str}
-        return pd.read_csv(place, dtype=text, float_precision="round_trip")
+        with place.open(encoding="utf-8", newline="") as lines:
+            names = next(csv.reader(lines))
+        # an id may look like a number, or like what pandas takes for a missing value
+        text = {n: str for n in names if n in _TEXTS or n.startswith("tag_")}
+        return pd.read_csv(
+            place,
+            dtype=text,
+            float_precision="round_trip",
+            keep_default_na=False,
+            na_values={name: [""] for name in names if name != "clip_id"},
+        )
 
     def samples(self) -> pd.DataFrame:
         """Timed calls of all rounds, with the column ``round``."""
@@ -198,7 +210,7 @@ def save_baseline(
     head = {key: run.plan.get(key) for key in _PLAN}
     cells = [{"key": r.key, "label": r.label, "role": r.role} for r in usable]
     content = {"schema": SCHEMA, "name": name, **head, "cells": cells, "skipped": []}
-    write_json(folder / HEAD, scrub.data(content))
+    write_json(folder / HEAD, scrub.choices(content))
     return folder, notes
 
 
@@ -218,7 +230,8 @@ def _save_cell(record: Record, folder: Path, scrub: Scrubber) -> None:
     }
     data["rounds"] = [_slim(part) for part in record.data.get("rounds") or []]
     data["timed_set"] = [scrub.clip(c) for c in record.data.get("timed_set") or []]
-    write_json(folder / f"{record.key}.json", scrub.data(data))
+    plain = {k: scrub.choices(data[k]) for k in _CHOICES if k in data}
+    write_json(folder / f"{record.key}.json", {**scrub.data(data), **plain})
     clips = record.clips()
     if not clips.empty:
         write_text(folder / f"{record.key}.counts.csv", _counts(record, clips, scrub))
@@ -247,9 +260,16 @@ def _counts(record: Record, clips: pd.DataFrame, scrub: Scrubber) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in clips[columns].itertuples(index=False):
-        clip, *rest = row
-        writer.writerow([scrub.clip(str(clip)), *map(_shown, rest)])
+        cells = zip(columns, row, strict=True)
+        writer.writerow([_cell_text(name, value, scrub) for name, value in cells])
     return text.getvalue()
+
+
+def _cell_text(name: str, value: Any, scrub: Scrubber) -> str:
+    if name == "clip_id":
+        return scrub.clip(str(value))
+    text = _shown(value)
+    return scrub.text(text) if name.startswith("tag_") else text  # a tag may be an id
 
 
 def _shown(value: Any) -> str:

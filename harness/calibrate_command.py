@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,36 +35,40 @@ def main(flags: Flags, words: Sequence[str]) -> int:
     """
     from .console import progress_reporter
     from .environment import machine
+    from .records import locked
 
     _, plan, found = planned(flags, words, "validity")
     root = Path(plan.settings.results_dir)
-    settings = replace(plan.settings, fresh=True)  # a session is never an old one
-    plan = replace(plan, settings=settings)
-    folder = root / (settings.name or f"calibrate-{plan.hash}")
+    folder = root / (plan.settings.name or f"calibrate-{plan.hash}")
     steps = len(plan.cells) * 2 * (2 + PAIRS)
-    with (
-        progress_reporter(steps) as reporter,
-        Duel(
-            plan, (None, None), folder, flags.command_line, reporter, found.gpu
-        ) as duel,
-    ):
-        duel.prepare(PAIRS)
+    with progress_reporter(steps) as reporter, locked(folder):
+        duel = Duel(plan, (None, None), folder, flags.command_line, reporter, found.gpu)
+        duel.prepare(0)  # a session is never made of older rounds
         duel.measure(duel.taken, PAIRS)
         duel.close()
         old, new = duel.runs()
     sides = {r.key: (o, r) for o, r in zip(old.records, new.records, strict=True)}
-    cells = {key: _cell(*pair) for key, pair in sides.items() if key in duel.taken}
-    place = machine(found.gpu)
-    kept = add_session(root, place, {"created_utc": utc_now(), "cells": cells})
-    floors = load_floors(root, place)
-    assert floors is not None
-    labels = {record.key: record.label for record in new.records}
-    sys.stdout.write(table(cells, labels, floors))
-    sys.stdout.write(f"{len(floors.sessions)} sessions in {kept}\n")
-    lost = [cell.label for cell in plan.cells if cell.key not in duel.taken]
+    timed = {key: _cell(*pair) for key, pair in sides.items() if key in duel.taken}
+    cells = {key: metrics for key, metrics in timed.items() if metrics}
+    if cells:
+        labels = {record.key: record.label for record in new.records}
+        _keep(root, machine(found.gpu), cells, labels)
+    lost = [cell.label for cell in plan.cells if cell.key not in cells]
     for label in lost:
-        sys.stdout.write(f"not timed  {label}: see {folder.name}/base\n")
+        sys.stdout.write(f"not timed  {label}: see {folder}/base\n")
     return 4 if lost else 0
+
+
+def _keep(
+    root: Path, machine: Mapping[str, Any], cells: Cells, labels: Mapping[str, str]
+) -> None:
+    """Append the session and print the floors that now hold."""
+    kept = add_session(root, machine, {"created_utc": utc_now(), "cells": cells})
+    floors = load_floors(root, machine)
+    assert floors is not None
+    sys.stdout.write(table(cells, labels, floors))
+    count = len(floors.sessions)
+    sys.stdout.write(f"{count} session{'s' if count > 1 else ''} in {kept}\n")
 
 
 def _cell(old: Record, new: Record) -> dict[str, dict[str, Any]]:

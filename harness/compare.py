@@ -156,7 +156,7 @@ def _accuracy(
     tag: str | None,
     seed: int,
 ) -> list[Change]:
-    from .metrics.bootstrap import common_clips
+    from .pairing import common_rows
 
     scored = [
         m
@@ -166,10 +166,9 @@ def _accuracy(
     reason = _other_data(pair)
     if reason:
         return [_incomparable(pair, m, values, "difference", reason) for m in scored]
-    clips = (pair.a.clips(), pair.b.clips())
-    if clips[0].empty or clips[1].empty:
+    shared = common_rows(pair.a, pair.b)
+    if shared[0].empty:
         return []
-    shared = common_clips(*clips)
     column = f"tag_{tag}"
     groups = list(shared[0][column].astype(str)) if column in shared[0] else None
     tables = _columns(shared[0]), _columns(shared[1])

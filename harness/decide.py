@@ -112,7 +112,8 @@ def _unpaired(old: Sequence[float], new: Sequence[float]) -> tuple[Value, str]:
     point, n = b.value / a.value, min(a.n, b.n)
     counts = f"{len(old)} and {len(new)} rounds"
     if n < 3:
-        return Value(point, n=n, reason=f"{counts}: no interval"), counts
+        text = f"{counts}: too few to tell a change from noise, effort=standard has 3"
+        return Value(point, n=n, reason=text), text
     if a.low is None or b.low is None or a.high is None or b.high is None:
         value = Value(point, min(new) / max(old), max(new) / min(old), n)
         return value, f"range of {counts}"
@@ -198,7 +199,11 @@ def effective_limit(
     if effect.floor is not None:
         sizes["noise floor"] = FLOOR_FACTOR * math.log1p(effect.floor)
     if at_least and effect.old:
-        sizes["absolute floor"] = math.log1p(at_least / median(effect.old))
+        share = at_least / median(effect.old)
+        # a fall by as much as there is can never be seen: the ratio stays above 0
+        sizes["absolute floor"] = (
+            math.log1p(share) if above else -math.log1p(-min(share, 1 - 1e-9))
+        )
     source = max(sizes, key=lambda name: sizes[name])
     size = sizes[source]
     return math.exp(size if above else -size), source

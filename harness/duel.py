@@ -10,7 +10,6 @@ rounds, looked at alone, fail too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from .launching import Reporter
 from .metrics.base import Value
 from .metrics.cost import cost_values
 from .plan import Plan
-from .records import Record, Run, load_run, locked
+from .records import Record, Run, load_run
 from .summary import counted_values
 from .verdict import GateResult, RuleVerdict
 from .versions import Version
@@ -49,7 +48,7 @@ class Budget:
 
 
 class Duel:
-    """Both sides of a comparison.
+    """Both sides of a comparison; the caller holds the lock of the folder.
 
     Args:
         plan: the cells, the same for both sides.
@@ -87,18 +86,23 @@ class Duel:
         """References, probes and accuracy of both sides; what can be timed is begun."""
         for side in self.sides:
             side.prepare()
-        for side in self.sides:
-            for group in side.groups():
-                side.begin_rounds(group, most)
-        timed = [{w.cell.key for g in side.groups() for w in g} for side in self.sides]
-        self.taken = dict.fromkeys(
-            (c.key for c in self.plan.cells if c.key in timed[0] & timed[1]), 0
+        old, new = (
+            {work.cell.key: work for group in side.groups() for work in group}
+            for side in self.sides
         )
+        for group in self.sides[0].groups():
+            # Together: both sides must be timed on the same clips.
+            both = [w for g in group if g.cell.key in new for w in (g, new[g.cell.key])]
+            if both:
+                self.sides[0].begin_rounds(both, most)
+        keys = [cell.key for cell in self.plan.cells]
+        self.taken = {key: 0 for key in keys if key in old and key in new}
 
     def measure(self, keys: Iterable[str], pairs: int) -> None:
         """Measure so many further pairs of rounds of the named cells, interleaved."""
         works = [{w.cell.key: w for w in side.work} for side in self.sides]
-        chosen = [key for key in self.taken if key in set(keys)]
+        wanted = set(keys)
+        chosen = [key for key in self.taken if key in wanted]
         for _ in range(pairs):
             for key in chosen:
                 self.taken[key] += 1
@@ -110,7 +114,9 @@ class Duel:
             self.sides[place].round(works[place][key], number)
 
     def runs(self) -> tuple[Run, Run]:
-        """What was measured so far."""
+        """What was measured so far; rounds of an earlier run count once taken."""
+        for side in self.sides:
+            side.write()
         old, new = (load_run(place) for place in self.places)
         return old, new
 
@@ -118,14 +124,6 @@ class Duel:
         """Complete both ``plan.json``."""
         for opened, side in zip(self.opened, self.sides, strict=True):
             opened.close(side.work, side.notes)
-
-    def __enter__(self) -> Duel:
-        self._locks = ExitStack()
-        self._locks.enter_context(locked(self.folder))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._locks.close()
 
 
 def _named(plan: Plan, place: Path) -> Plan:
@@ -239,11 +237,18 @@ def _confirmed(
     doubted = replace(gate, rules=tuple(r for r in gate.rules if r.id in failing))
     again = _settled(duel, doubted, name, floors, budget, since)
     found = {(v.id, v.key): v for v in again.rules}
-    rules = [_both(v, found.get((v.id, v.key)), suspects) for v in first.rules]
+    last = _Looker(duel, gate, name, floors, {}).look()
+    states = {(v.id, v.key): v for v in last.rules if not _on_cost(v)}
+    rules = [
+        _both(v, found.get((v.id, v.key)), suspects)
+        if _on_cost(v)
+        else states.get((v.id, v.key), v)  # a further round may have crashed
+        for v in first.rules
+    ]
     return verdicts.conclude(
         first.gate,
         rules,
-        first.reason,
+        last.reason,
         gate.block_inconclusive,
         notes=(*first.notes, "failures of cost were confirmed by further rounds"),
     )
@@ -252,8 +257,7 @@ def _confirmed(
 def _both(
     first: RuleVerdict, again: RuleVerdict | None, suspects: set[str]
 ) -> RuleVerdict:
-    suspect = first.key in suspects and _on_cost(first)
-    if not suspect or first.verdict != verdicts.FAIL or again is None:
+    if first.key not in suspects or first.verdict != verdicts.FAIL or again is None:
         return first
     if again.verdict == verdicts.FAIL:
         return replace(

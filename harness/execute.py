@@ -63,7 +63,7 @@ class Execution:
         self.settings = settings
         self.folder = folder
         self.version = version
-        cache = version.cache if version else folder.parent / ".cache"
+        cache = version.cache if version else Path(settings.results_dir) / ".cache"
         overlay = version.overlay if version else None
         self.launcher = Launcher(
             settings, cache, reporter or Silence(), overlay=overlay
@@ -77,9 +77,13 @@ class Execution:
         self.prepare()
         for group in self.groups():
             self._rounds(group)
+        self.write()
+        return self.work
+
+    def write(self) -> None:
+        """Write every record from what is known so far."""
         for work in self.work:
             self._write(work)
-        return self.work
 
     def prepare(self) -> None:
         """Everything that is not timed: references, probes, accuracy passes."""

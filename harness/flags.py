@@ -122,7 +122,7 @@ FLAGS = (
     Flag(
         ("--config-dir",),
         (*COMPOSING, "gate", "baseline", "list"),
-        "folder whose options add to or replace the shipped ones",
+        "folder whose options add to or replace those shipped",
         "DIR",
     ),
     Flag(

@@ -68,7 +68,7 @@ def meets(requirement: str, record: Record, case: Case) -> bool:
         "exact_truth": lambda: truth == "exact",
         "extraction": lambda: not record.data.get("accuracy_only"),
         "other_job": lambda: not same_job,
-        # Other hardware is found where two sides are compared, and is incomparable.
+        # Other hardware is found where the two sides are compared.
         "same_hardware": lambda: True,
         "same_job": lambda: same_job,
         "truth": lambda: truth is not None,

@@ -30,17 +30,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from extractors.errors import ConfigError, F0BenchError, nearest
+from extractors.errors import ConfigError, nearest
 
+from .gate_entries import flag, known_keys, names, one_of, selector
 from .gate_rules import (
     BASELINE,
     BOUNDS,
-    CONTEXT_KEYS,
     KEYS,
     REQUIREMENTS,
     ROLES,
     STATES,
-    SUBJECT_KEYS,
     TARGETS,
     UNITS,
     Bound,
@@ -100,8 +99,8 @@ def parse_gate(name: str, content: Any, metrics: Mapping[str, Metric]) -> Gate:
     whole = {"rules": content} if isinstance(content, list) else content
     if not isinstance(whole, dict) or not isinstance(whole.get("rules"), list):
         raise ConfigError(f"gate {name}: expected a list of rules")
-    _known_keys(f"gate {name}", whole, ("rules", "inconclusive", "doc"))
-    policy = _one_of(
+    known_keys(f"gate {name}", whole, ("rules", "inconclusive", "doc"))
+    policy = one_of(
         f"gate {name}: inconclusive",
         whole.get("inconclusive", "report"),
         ("report", "block"),
@@ -119,16 +118,16 @@ def _rule(gate: str, entry: Any, metrics: Mapping[str, Metric]) -> Rule:
     if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
         raise ConfigError(f"gate {gate}: every rule is a mapping with an 'id': {entry}")
     where = f"gate {gate}: rule {entry['id']}"
-    _known_keys(where, entry, KEYS)
+    known_keys(where, entry, KEYS)
     common: dict[str, Any] = {
         "id": entry["id"],
-        "roles": _names(f"{where}: roles", entry.get("roles", ["candidate"]), ROLES),
-        "where": _selector(f"{where}: where", entry.get("where", {})),
-        "requires": _names(
+        "roles": names(f"{where}: roles", entry.get("roles", ["candidate"]), ROLES),
+        "where": selector(f"{where}: where", entry.get("where", {})),
+        "requires": names(
             f"{where}: requires", entry.get("requires", []), tuple(REQUIREMENTS)
         ),
-        "blocking": _flag(f"{where}: blocking", entry.get("blocking", True)),
-        "confident": _flag(f"{where}: confident", entry.get("confident", False)),
+        "blocking": flag(f"{where}: blocking", entry.get("blocking", True)),
+        "confident": flag(f"{where}: confident", entry.get("confident", False)),
         "doc": str(entry.get("doc", "")),
     }
     if ("metric" in entry) == ("state" in entry):
@@ -145,10 +144,10 @@ def _state(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     if wrong or ("is" in entry) == ("not" in entry):
         extra = f"; remove '{wrong[0]}'" if wrong else ""
         raise ConfigError(f"{where}: a state rule has one of 'is' and 'not'{extra}")
-    state = _one_of(f"{where}: state", entry["state"], tuple(STATES))
+    state = one_of(f"{where}: state", entry["state"], tuple(STATES))
     known = STATES[state]
     key = "is" if "is" in entry else "not"
-    named = _names(f"{where}: {key}", entry[key], known)
+    named = names(f"{where}: {key}", entry[key], known)
     allowed = named if key == "is" else tuple(v for v in known if v not in named)
     to = entry.get("to")
     if (state == "outputs") != (to is not None):
@@ -161,7 +160,7 @@ def _state(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 def _metric(
     where: str, entry: Mapping[str, Any], metrics: Mapping[str, Metric]
 ) -> dict[str, Any]:
-    metric = metrics[_one_of(f"{where}: metric", entry["metric"], tuple(metrics))]
+    metric = metrics[one_of(f"{where}: metric", entry["metric"], tuple(metrics))]
     stray = [key for key in ("is", "not") if key in entry]
     if stray:
         raise ConfigError(f"{where}: '{stray[0]}' belongs to a state rule; use 'abs'")
@@ -192,8 +191,8 @@ def _target(where: str, to: Any, bound: Bound) -> Selector | str | None:
 
 def _other_side(where: str, to: Any) -> Selector | str:
     if isinstance(to, str):
-        return _one_of(f"{where}: to", to, TARGETS)
-    found = _selector(f"{where}: to", to)
+        return one_of(f"{where}: to", to, TARGETS)
+    found = selector(f"{where}: to", to)
     if not found:
         raise ConfigError(f"{where}: 'to' names no cell; e.g. {{extractor: NAME}}")
     return found
@@ -311,74 +310,3 @@ def _factor(where: str, unit: str, metric: Metric) -> float:
             f"use {' or '.join(valid) or 'a plain number'}"
         )
     return factor
-
-
-def _selector(where: str, value: Any) -> dict[str, tuple[str, ...]]:
-    if not isinstance(value, dict):
-        raise ConfigError(f"{where}={value}: expected a mapping, e.g. {{model: tiny}}")
-    _known_keys(where, value, (*SUBJECT_KEYS, *CONTEXT_KEYS))
-    found = {key: _texts(f"{where}.{key}", entry) for key, entry in value.items()}
-    if "extractor" in found:
-        from extractors.registry import targets
-
-        for name in found["extractor"]:
-            _one_of(f"{where}.extractor", name, tuple(targets()))
-        _check_axes(where, found)
-    return found
-
-
-def _check_axes(where: str, selector: Selector) -> None:
-    """Refuse an axis or a value that none of the named extractors has."""
-    for axis in (key for key in selector if key in SUBJECT_KEYS[1:]):
-        declared = [_axes(name) for name in selector["extractor"]]
-        if any(found is None for found in declared):
-            continue  # an extractor that cannot be imported is its cell's error
-        having = [found[axis] for found in declared if found and axis in found]
-        names = " and ".join(selector["extractor"])
-        implied = axis == "device" and selector[axis] == ("cpu",)
-        if not having and not implied:
-            known = {key for found in declared if found for key in found}
-            raise ConfigError(f"{where}: {names} has no {axis}{nearest(axis, known)}")
-        if having and all(values is not None for values in having):
-            valid = [str(value) for values in having for value in values or ()]
-            for value in selector[axis]:
-                _one_of(f"{where}.{axis}", value, valid)
-
-
-def _axes(extractor: str) -> Mapping[str, Any] | None:
-    from extractors.registry import extractor_class
-
-    try:
-        return extractor_class(extractor).axes
-    except F0BenchError:
-        return None
-
-
-def _known_keys(where: str, entry: Mapping[Any, Any], valid: Sequence[str]) -> None:
-    for key in entry:
-        if key not in valid:
-            raise ConfigError(f"{where}: unknown key '{key}'{nearest(str(key), valid)}")
-
-
-def _one_of(where: str, value: Any, valid: Sequence[str]) -> str:
-    if not isinstance(value, str) or value not in valid:
-        raise ConfigError(f"{where}: unknown '{value}'{nearest(str(value), valid)}")
-    return value
-
-
-def _texts(where: str, value: Any) -> tuple[str, ...]:
-    entries = value if isinstance(value, list) else [value]
-    if not entries or any(isinstance(v, (dict, list)) or v is None for v in entries):
-        raise ConfigError(f"{where}={value}: expected a name or a list of names")
-    return tuple(str(entry) for entry in entries)
-
-
-def _names(where: str, value: Any, valid: Sequence[str]) -> tuple[str, ...]:
-    entries = value if isinstance(value, list) else [value]
-    return tuple(_one_of(where, entry, valid) for entry in entries)
-
-
-def _flag(where: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{where}={value}: expected true or false")
-    return value

@@ -131,7 +131,7 @@ class Rule:
     def bound_text(self) -> str:
         """The bound as a reader of the gate's output should see it."""
         if self.bound is None:
-            return f"{self.state} {' or '.join(self.allowed)}"
+            return f"{self.state} {' or '.join(self.allowed)}{self._against()}"
         return f"{self.bound.text}{self._against()}"
 
     def _against(self) -> str:

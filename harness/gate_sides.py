@@ -32,11 +32,10 @@ from .gate_facts import Case, value_of, verdict, why_missing
 from .gate_rules import BASELINE, Rule
 from .metrics.base import Value
 from .metrics.rounds import BY_ROUND, round_values
+from .pairing import common_rows, timed_ids
 from .verdict import RuleVerdict
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .records import Record
 
 NOISE = "noise_iqr_ratio"
@@ -79,9 +78,17 @@ def compare(rule: Rule, new: Side, old: Side, case: Case) -> RuleVerdict | Open:
     if rule.state is not None:
         return _outputs(rule, new, old)
     assert rule.metric is not None and rule.bound is not None
-    reason = _incomparable(rule, new.record, old.record)
+    own = value_of(new.values, rule.metric.name)
+    if new.record.status == "error" and own.value is None:
+        return _lacking(rule, new, new, own)  # a failure is no matter of the machine
+    reason = _other_work(new.record, old.record)
     if reason:
         return verdict(rule, new.record, verdicts.INCOMPARABLE, reason)
+    reason = _other_machine(rule, new.record, old.record)
+    if reason:
+        expected = "same_hardware" in rule.requires
+        word = verdicts.NOT_APPLICABLE if expected else verdicts.INCOMPARABLE
+        return verdict(rule, new.record, word, reason)
     for side in (new, old):
         value = value_of(side.values, rule.metric.name)
         if value.value is None:
@@ -121,9 +128,8 @@ def settle(found: Sequence[RuleVerdict | Open]) -> tuple[list[RuleVerdict], int]
     return settled, sum(item.p_bad is not None for item in waiting)
 
 
-def _incomparable(rule: Rule, new: Record, old: Record) -> str:
-    """Why two records cannot be compared by this rule's metric, or an empty string."""
-    assert rule.metric is not None
+def _other_work(new: Record, old: Record) -> str:
+    """How the work of two records differs, or an empty string."""
     for name in ("task", "dataset"):
         if new.data["cell"][name] != old.data["cell"][name]:
             return f"{old.label} was measured on other data or for another task"
@@ -132,12 +138,14 @@ def _incomparable(rule: Rule, new: Record, old: Record) -> str:
         values = [side.get(part) for side in sides]
         if None not in values and values[0] != values[1]:
             return f"other {name}"
+    return ""
+
+
+def _other_machine(rule: Rule, new: Record, old: Record) -> str:
+    """How the machines or the clips timed differ, of rules about cost."""
+    assert rule.metric is not None
     if rule.metric.name not in BY_ROUND:
         return ""
-    return _other_machine(new, old)
-
-
-def _other_machine(new: Record, old: Record) -> str:
     machines = [record.data.get("environment") or {} for record in (new, old)]
     other = [
         f"{name} {machines[1].get(name)}, here {machines[0].get(name)}"
@@ -151,16 +159,9 @@ def _other_machine(new: Record, old: Record) -> str:
         other.append(f"threads {threads[1] or 'all'}, here {threads[0] or 'all'}")
     if other:
         return f"measured on other hardware: {'; '.join(other)}"
-    if _timed(new, old.hashed) != _timed(old, new.hashed):
+    if timed_ids(new, like=old) != timed_ids(old, like=new):
         return "other clips were timed; give both the same effort, seed and budget"
     return ""
-
-
-def _timed(record: Record, hash_ids: bool) -> list[str]:
-    from .report.privacy import hashed
-
-    ids = list(record.data.get("timed_set") or ())
-    return [hashed(clip) for clip in ids] if hash_ids and not record.hashed else ids
 
 
 def _by_rounds(rule: Rule, new: Record, old: Record, case: Case) -> Effect | None:
@@ -300,7 +301,7 @@ def _worst_clip(rule: Rule, new: Side, old: Side) -> RuleVerdict:
 
     assert rule.metric is not None and rule.metric.formula is not None
     assert rule.bound is not None
-    a, b = _common(new.record, old.record)
+    a, b = common_rows(new.record, old.record)
     if a.empty:
         text = "the two sides have no scored clip in common"
         return verdict(rule, new.record, verdicts.MISSING, text)
@@ -329,7 +330,7 @@ def _difference(rule: Rule, new: Side, old: Side, case: Case) -> Value:
         return Value(own.value - other.value, n=own.n, reason=text)
     from .metrics.bootstrap import paired_difference
 
-    a, b = _common(new.record, old.record)
+    a, b = common_rows(new.record, old.record)
     if a.empty:
         return Value(None, reason="the two sides have no scored clip in common")
     settings: Mapping[str, Any] = case.run.plan.get("settings", {})
@@ -339,28 +340,13 @@ def _difference(rule: Rule, new: Side, old: Side, case: Case) -> Value:
     return paired_difference(_table(a), _table(b), rule.metric, groups, seed)
 
 
-def _common(new: Record, old: Record) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Rows of the clips that both sides have, in one order; empty without any."""
-    import pandas as pd
-
-    from .metrics.bootstrap import common_clips
-    from .report.privacy import hashed
-
-    tables = [record.clips() for record in (new, old)]
-    if any(table.empty for table in tables):
-        return pd.DataFrame(), pd.DataFrame()
-    if old.hashed and not new.hashed:
-        tables[0] = tables[0].assign(clip_id=tables[0]["clip_id"].map(hashed))
-    return common_clips(*tables)
-
-
 def _table(clips: Any) -> dict[str, Any]:
     return {str(name): clips[name].to_numpy() for name in clips.columns}
 
 
 def _outputs(rule: Rule, new: Side, old: Side) -> RuleVerdict:
     """Whether every clip that both sides answered got the same answer, bit for bit."""
-    a, b = _common(new.record, old.record)
+    a, b = common_rows(new.record, old.record)
     if a.empty or "digest" not in a or "digest" not in b:
         found, reason = "not measured", "no clip in common that was answered"
     else:

@@ -81,8 +81,8 @@ examples
   f0bench ab ../main . -m extractor=crepe_tiny,acf dataset=folder dataset.root=calls
 """,
     "calibrate": """\
-f0bench calibrate [key=value …] [flags]: measure the same code against itself, and keep
-for this machine how much it differs: the noise floor of every cell and metric.
+f0bench calibrate [key=value …] [flags]: measure the same code against itself, and
+keep for this machine how much it differs: the noise floor of every cell and metric.
 
 Every call adds a session; two sessions or more also tell how much jobs differ.
 
@@ -93,7 +93,7 @@ examples
     "gate": """\
 f0bench gate RUN… [gate=NAME] [flags]: judge finished runs, rule by rule.
 
-Several runs of one plan are judged as one: cells that a CPU and a GPU runner measured.
+Several runs of one plan are judged as one: what a CPU and a GPU runner measured.
 
 examples
   f0bench gate latest
@@ -101,7 +101,7 @@ examples
   f0bench gate latest gate=rules/release.yaml
   f0bench gate latest gate=regression --baseline main
   f0bench gate latest gate=replace gate.incumbent=librosa_pyin
-  f0bench gate latest gate=regression --baseline main --explain no_slower
+  f0bench gate latest --baseline main --explain no_slower
   f0bench gate --pytest-benchmark new.json --baseline old.json
 
 In GitHub Actions, run and gate also write the step summary, annotations and, beside

@@ -12,7 +12,7 @@ from .disagreements import Replacement, replacements
 from .floors import load_floors
 from .gate import judge
 from .gate_facts import Summaries
-from .gate_rules import Gate
+from .gate_rules import INCUMBENT, Gate
 from .incumbent import check_incumbent, run_with
 from .records import Run
 from .summary import summarise_run
@@ -82,4 +82,5 @@ def judge_run(
     floors = load_floors(results_dir, run.plan.get("machine") or {})
     summaries = summarise_run(held)
     result = judge(gate, held, summaries, baseline, floors)
-    return Judged(held, summaries, result, replacements(held))
+    replaces = any(rule.to == INCUMBENT for rule in gate.rules)
+    return Judged(held, summaries, result, replacements(held) if replaces else ())

@@ -130,14 +130,17 @@ class Record:
         return _table(self.path / "clips.parquet")
 
     def samples(self) -> pd.DataFrame:
-        """Timed calls of all rounds, with the column ``round``."""
+        """Timed calls of the record's rounds, with the column ``round``.
+
+        Rounds that an earlier run left on disk and this one has not taken stay out.
+        """
         import pandas as pd
 
         parts = []
-        for place in sorted(self.path.glob("rounds/*/samples.parquet")):
-            part = _table(place)
-            part["round"] = int(place.parent.name)
-            parts.append(part)
+        for number in sorted(int(part["n"]) for part in self.data.get("rounds") or ()):
+            part = _table(self.path / "rounds" / str(number) / "samples.parquet")
+            if not part.empty:
+                parts.append(part.assign(round=number))
         return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
     def tracks(self, clip_ids: Sequence[str] | None = None) -> pd.DataFrame:

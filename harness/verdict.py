@@ -341,10 +341,11 @@ def _observed(rule: RuleVerdict) -> str:
         return "–"
     if isinstance(rule.observed, str):
         return rule.observed
-    text = number(rule.observed, rule.unit)
+    text = _figure(rule.observed, rule.unit)
     if rule.low is not None and rule.high is not None:
-        low, high = number(rule.low, rule.unit), number(rule.high, rule.unit)
+        low, high = _figure(rule.low, rule.unit), _figure(rule.high, rule.unit)
         text += f" [{low}, {high}]"
+    text += _SHOWN.get(rule.unit, (1.0, f" {rule.unit}"))[1]
     return f"{text} (n = {rule.n})" if rule.n else text
 
 
@@ -361,6 +362,10 @@ _SHOWN: Mapping[str, tuple[float, str]] = {
 
 def number(value: float, unit: str) -> str:
     """A number in the unit that people read: ``1.23 ms``, ``93.4 %``, ``512 MiB``."""
-    factor, text = _SHOWN.get(unit, (1.0, f" {unit}"))
+    return _figure(value, unit) + _SHOWN.get(unit, (1.0, f" {unit}"))[1]
+
+
+def _figure(value: float, unit: str) -> str:
+    factor = _SHOWN.get(unit, (1.0, ""))[0]
     sign = "+" if unit == "points" and value > 0 else ""
-    return f"{sign}{factor * value:.4g}{text}"
+    return f"{sign}{factor * value:.4g}"

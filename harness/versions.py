@@ -8,11 +8,13 @@ that two versions are measured by the same instrument.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
 import subprocess
 import tarfile
+import tempfile
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,12 +23,13 @@ from typing import Any
 
 from extractors.errors import UsageError
 
+from .cell import stable_hash
 from .records import write_text
 
 #: Folders and modules at the top of a checkout that are no part of what is measured.
 NOT_MEASURED = frozenset(
-    {"harness", "f0bench", "tests", "test", "docs", "conf", "setup", "conftest"}
-    | {"noxfile", "examples", "benchmarks", "build", "dist"}
+    {"harness", "f0bench", "f0bench_pytest", "tests", "test", "docs", "conf", "setup"}
+    | {"conftest", "noxfile", "examples", "benchmarks", "build", "dist"}
 )
 GROUPS = ("f0bench.extractors", "f0bench.tasks")
 
@@ -37,7 +40,7 @@ class Version:
 
     Attributes:
         name: as it was asked for.
-        hash: of its sources.
+        hash: of its files and of the entry points that it declares.
         overlay: folder that goes first on the path of a worker.
         cache: folder of references and probes that this code computes.
     """
@@ -66,7 +69,7 @@ def open_version(name: str, repository: Path, cache: Path) -> Version:
         raise UsageError(
             f"{name}: no Python package in it (looked in {root.name}/ and its src/)"
         )
-    digest = _digest(packages)
+    digest = _digest(packages, _project(root))
     overlay = cache / f"overlay-{digest}"
     _lay(overlay, root, packages)
     own = cache / f"results-{digest}"
@@ -86,17 +89,23 @@ def _tree(name: str, repository: Path, cache: Path) -> Path:
             f"'{name}' is neither a folder nor a revision of the git repository at "
             f"{repository}; state a path, a tag or a commit (and --repo DIR)"
         )
-    place = cache / f"tree-{commit.decode().strip()[:16]}"
+    # Of a folder below the top of the repository, git archives that folder alone.
+    below = _git(repository, "rev-parse", "--show-prefix") or b""
+    named = stable_hash([commit.decode().strip(), below.decode().strip()], 16)
+    place = cache / f"tree-{named}"
     if place.is_dir():
         return place
     packed = _git(repository, "archive", "--format=tar", commit.decode().strip())
     if packed is None:
         raise UsageError(f"git archive {name} failed in {repository}")
     cache.mkdir(parents=True, exist_ok=True)
-    partial = place.with_suffix(".partial")
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(partial, filter="data")
-    partial.rename(place)
+    with (
+        tempfile.TemporaryDirectory(dir=cache) as scratch,
+        tarfile.open(fileobj=io.BytesIO(packed)) as archive,
+    ):
+        archive.extractall(Path(scratch) / "tree", filter="data")
+        with contextlib.suppress(OSError):  # another process was first
+            (Path(scratch) / "tree").rename(place)
     return place
 
 
@@ -121,13 +130,15 @@ def _packages(root: Path) -> Iterator[tuple[str, Path]]:
             yield place.name, place
 
 
-def _digest(packages: Mapping[str, Path]) -> str:
-    hashed = hashlib.sha256()
+def _digest(packages: Mapping[str, Path], project: Mapping[str, Any]) -> str:
+    """Hash of every file, weights too: versions of equal hash share an overlay."""
+    hashed = hashlib.sha256(stable_hash(_entry_points(project)).encode())
     for name, place in packages.items():
-        files = sorted(place.rglob("*.py")) if place.is_dir() else [place]
-        for file in files:
+        files = sorted(place.rglob("*")) if place.is_dir() else [place]
+        for file in (f for f in files if f.is_file() and f.suffix != ".pyc"):
             hashed.update(f"{name}/{file.relative_to(place.parent)}".encode())
-            hashed.update(file.read_bytes())
+            with file.open("rb") as content:
+                hashed.update(hashlib.file_digest(content, "sha256").digest())
     return hashed.hexdigest()[:16]
 
 
@@ -136,8 +147,7 @@ def _lay(overlay: Path, root: Path, packages: Mapping[str, Path]) -> None:
     for name, place in packages.items():
         _share(overlay / name, place)
     project = _project(root)
-    points = project.get("entry-points") or {}
-    named = {group: points[group] for group in GROUPS if group in points}
+    named = _entry_points(project)
     name = str(project.get("name") or "version")
     if not named or name == "f0bench":
         return
@@ -156,6 +166,11 @@ def _project(root: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found
+
+
+def _entry_points(project: Mapping[str, Any]) -> dict[str, Any]:
+    points = project.get("entry-points") or {}
+    return {group: points[group] for group in GROUPS if group in points}
 
 
 def _share(link: Path, target: Path) -> None:

@@ -35,9 +35,18 @@ def report(flags: Flags, words: Sequence[str]) -> int:
     Raises:
         UsageError: no such run, or ``--by`` names an unknown tag.
     """
+    from harness.disagreements import replacements
+
     sources = [source(flags, word) for word in words or ["latest"]]
     gate = read_gate(sources[0].run) if len(sources) == 1 else None
-    build = partial(build_page, sources, gate, by=flags.by, calibrate=flags.calibrate)
+    build = partial(
+        build_page,
+        sources,
+        gate,
+        by=flags.by,
+        calibrate=flags.calibrate,
+        replacements=replacements(sources[0].run) if len(sources) == 1 else (),
+    )
     page = build(wide=flags.wide)
     folder = flags.out or _folder(flags, sources)
     # The files always hold the headline; --wide is for the terminal, where no CSV is.

@@ -307,7 +307,13 @@ def gate_lines(gate: Mapping[str, Any]) -> tuple[str, ...]:
     lines += [f"{gate['verdict']}  {gate['reason']}"] if gate.get("reason") else []
     for rule in gate.get("rules", ()):
         quiet = rule["verdict"] in QUIET
-        compared = " to " in str(rule["bound"]) and rule["verdict"] != NOT_APPLICABLE
-        if not quiet or compared:
-            lines.append(str(rule["line"]))
+        compared = " to " in str(rule.get("bound"))
+        if not quiet or (compared and rule["verdict"] != NOT_APPLICABLE):
+            lines.append(_rule_line(rule))
     return tuple(text.plain(line) for line in lines)
+
+
+def _rule_line(rule: Mapping[str, Any]) -> str:
+    """One rule; a ``gate.json`` of version 0.1.0 holds no line of its own."""
+    what = f"{rule.get('id')}  {rule.get('label', '')}".strip()
+    return str(rule.get("line") or f"{rule['verdict']}  {what}: {rule.get('reason')}")

@@ -104,6 +104,10 @@ class Scrubber:
         """Plain data with every text in it scrubbed, keys kept."""
         return self._data(value, self.text)
 
+    def choices(self, value: Any) -> Any:
+        """Plain data without absolute paths; for data that name no clip."""
+        return self._data(value, self.path)
+
     def _data(self, value: Any, clean: Any) -> Any:
         if isinstance(value, Mapping):
             return {

@@ -24,7 +24,9 @@ BUILT_IN = {"f0": "harness.tasks.f0:F0Task"}
 @lru_cache(maxsize=1)
 def targets() -> dict[str, str]:
     """Every known task and where its class lives, ``module:attribute``."""
-    return {p.name: p.value for p in metadata.entry_points(group=GROUP)} | BUILT_IN
+    found = metadata.entry_points(group=GROUP)
+    # the first on the path wins, as with modules
+    return {p.name: p.value for p in reversed(tuple(found))} | BUILT_IN
 
 
 def task_class(name: str) -> Any:

@@ -167,6 +167,7 @@ def test_list_as_json(capsys):
     assert code == 0
     document = json.loads(out)
     assert [row["name"] for row in document["efforts"]] == [
+        "ab",
         "accuracy",
         "rigorous",
         "smoke",

@@ -341,7 +341,7 @@ def test_a_plus_sign_changes_nothing():
         (["extractor=null"], "extractor=null: expected one name"),
         (["extractor.name=crepe"], "state extractor=NAME"),
         (["experiment=quikstart"], "did you mean 'quickstart'?"),
-        (["effort=quick"], "valid: accuracy, rigorous, smoke, standard"),
+        (["effort=quick"], "valid: ab, accuracy, rigorous, smoke, standard"),
         (["effort.rounds=1.5"], "expected an integer"),
         (["dataset=foldr"], "did you mean 'folder'?"),
         (["dataset=folder"], "add dataset.root=DIR"),

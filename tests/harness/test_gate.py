@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 import yaml
 
-from extractors.errors import ConfigError, UsageError
+from extractors.errors import ConfigError
 from harness import gate_command, records
 from harness.confdir import conf_dir
+from harness.flags import Flags
 from harness.gate import judge
 from harness.gate_file import load_gate, parse_absolute, parse_gate
 from harness.gate_sides import ratio
@@ -548,7 +549,7 @@ def test_render_and_json():
     short, full = render(result), render(result, full=True)
     assert short.splitlines()[0] == "Gate test  fail  (1 pass, 1 fail)"
     assert len(short.splitlines()) == 2 and len(full.splitlines()) == 3
-    for part in ("no_offset", "8 ms", "[7.9 ms, 8.1 ms]", "n = 1500", "|x| <= 2 ms"):
+    for part in ("no_offset", "8 [7.9, 8.1] ms", "n = 1500", "|x| <= 2 ms"):
         assert part in short
     document = json.loads(json.dumps(as_dict(result), allow_nan=False))
     assert document["exit_code"] == 1
@@ -666,7 +667,7 @@ def test_command_judges_a_run_on_disk(tmp_path, capsys):
     run = written_run(tmp_path / "demo", offset_s=0.008)
     gate = tmp_path / "gates.yaml"
     gate.write_text(yaml.safe_dump([OFFSET]))
-    flags = SimpleNamespace(results_dir=str(tmp_path), config_dir=None, json=True)
+    flags = Flags(results_dir=str(tmp_path), json=True)
     assert gate_command.main(flags, ["demo", f"gate={gate}"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("Gate gates  fail")
@@ -680,11 +681,16 @@ def test_command_judges_a_run_on_disk(tmp_path, capsys):
 
 
 def test_command_words():
-    assert gate_command.parse_words([]) == ("latest", None)
-    assert gate_command.parse_words(["a/b=c/d", "gate=x"]) == ("a/b=c/d", "x")
+    asked = gate_command.parse_words([])
+    assert (asked.runs, asked.gate) == (("latest",), None)
+    asked = gate_command.parse_words(
+        ["a/b=c/d", "gate=x", "gate.incumbent=y", "b", "gate.baseline=z"]
+    )
+    assert asked.runs == ("a/b=c/d", "b")
+    assert (asked.gate, asked.incumbent, asked.baseline) == ("x", "y", "z")
     with pytest.raises(ConfigError, match="did you mean 'gate'"):
         gate_command.parse_words(["gates=x"])
+    with pytest.raises(ConfigError, match=r"did you mean 'gate\.incumbent'"):
+        gate_command.parse_words(["gate.incumbents=x"])
     with pytest.raises(ConfigError, match="needs a name"):
         gate_command.parse_words(["gate="])
-    with pytest.raises(UsageError, match="one run"):
-        gate_command.parse_words(["a", "b"])

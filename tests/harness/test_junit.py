@@ -67,7 +67,7 @@ def test_a_failure_says_everything():
     failure = outcome(suite)
     assert failure.get("type") == "fail"
     assert failure.get("message") == "fail: the whole interval is beyond the bound"
-    for part in ("offset_s 9 ms [8 ms, 10 ms] (n = 32)", "bound |x| <= 2 ms"):
+    for part in ("offset_s 9 [8, 10] ms (n = 32)", "bound |x| <= 2 ms"):
         assert part in failure.text
 
 

@@ -10,7 +10,8 @@ other load is switched on and off at random. *evaluate* then replays the procedu
 ``f0bench ab`` on stretches of these rounds, each beginning two (A/A) or eight (power)
 rounds after the one before, so that neighbouring comparisons share rounds: a comparison
 takes 6 to 22 pairs, and 10 to 22 further ones to confirm a suspect. *accuracy* measures
-the versions with a fault of accuracy or validity on sets of different seeds.
+the versions with a fault of accuracy or validity on sets of different seeds; *evaluate*
+judges them against the sound version.
 """
 
 from __future__ import annotations
@@ -294,35 +295,44 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def accuracy(out: Path, runs: int) -> None:
-    """Versions with a fault of accuracy against the sound one, on many seeds."""
+    """Measure the versions with a fault of accuracy and the sound one, many seeds."""
     versions = {fault: version(out, fault) for fault in ACCURACY}
     see(versions["none"])
+    for seed in range(runs):
+        words = [*POOL[:2], f"dataset.seed={seed}", "task.agreement=false"]
+        plan = plan_of(out, [*words, "scenarios=[offline]"])
+        for fault in ACCURACY:
+            _scored(out, plan, versions[fault], fault, seed)
+
+
+def evaluate_accuracy(out: Path) -> None:
+    """Print how many runs of each fault the gate fails against the sound version."""
     gate = gate_of(lambda rule: not _on_cost(rule))
     rows = []
-    for seed in range(runs):
-        words = [*POOL[:2], f"dataset.seed={seed}", "scenarios=[offline]"]
-        plan = plan_of(out, words)
-        base = _scored(out, plan, versions["none"], "none", seed)
-        known = Baseline("base", base, same_job=True)
-        for fault in (*ACCURACY[1:], "none"):
-            head = _scored(out, plan, versions[fault], fault, seed)
-            result = judge(gate, head, summarise_run(head), known)
+    seeds = sorted(int(p.name.split("-")[-1]) for p in out.glob("accuracy/cached-*"))
+    for seed in seeds:
+        base = Baseline("base", load_run(_place(out, "none", seed)), same_job=True)
+        for fault in ACCURACY:
+            head = load_run(_place(out, fault, seed))
+            result = judge(gate, head, summarise_run(head), base)
             failed = [v.id for v in result.rules if v.fails]
             rows.append({"fault": fault, "seed": seed, "failed": failed})
-        (out / "accuracy.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
+    (out / "accuracy.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     print(accuracy_table(rows))
 
 
-def _scored(out: Path, plan: Plan, code: Version, fault: str, seed: int) -> Run:
-    folder = out / "accuracy" / f"{fault}-{seed}"
-    execution, opened = _begun(plan, folder, code)
+def _place(out: Path, fault: str, seed: int) -> Path:
+    return out / "accuracy" / f"{fault}-{seed}"
+
+
+def _scored(out: Path, plan: Plan, code: Version, fault: str, seed: int) -> None:
+    execution, opened = _begun(plan, _place(out, fault, seed), code)
     execution.prepare()
     for group in execution.groups():  # one round: are timed answers the scored ones?
         execution.begin_rounds(group, 1)
         for work in group:
             execution.round(work, 1)
     opened.close(execution.work, execution.notes)
-    return load_run(folder)
 
 
 def accuracy_table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -351,7 +361,10 @@ def main(words: Sequence[str]) -> None:
     elif asked.what == "accuracy":
         accuracy(out, asked.runs)
     else:
-        evaluate(out)
+        if (out / "load.jsonl").exists():
+            evaluate(out)
+        if (out / "accuracy").exists():
+            evaluate_accuracy(out)
 
 
 if __name__ == "__main__":

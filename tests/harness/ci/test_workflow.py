@@ -41,6 +41,7 @@ def test_every_command_parses(command):
 
 def test_what_is_measured_composes():
     from harness.compose import compose
+    from harness.confdir import conf_dir
     from harness.gate_file import load_gate
     from harness.metrics import all_metrics
 
@@ -48,7 +49,7 @@ def test_what_is_measured_composes():
     _, flags, words = parse(shlex.split(line)[1:])
     settings = compose(words, multirun=flags.multirun).configs[0].settings
     assert settings.gate == "ci"
-    assert load_gate("ci", all_metrics()).rules
+    assert load_gate("ci", all_metrics(), conf_dir()).rules
 
 
 def test_jobs_are_bounded_and_have_only_the_rights_they_need():

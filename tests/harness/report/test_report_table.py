@@ -249,7 +249,10 @@ def test_a_gate_result_is_taken_as_it_is(demo):
     result = GateResult("validity", (rule,), "fail", 1)
     page = page_of(demo, gate=result)
     assert page.verdict == "fail"
-    assert page.gate == ("Gate validity", "fail  offset  crepe: late")
+    (head, line) = page.gate
+    assert head == "Gate validity"
+    assert line.split(maxsplit=3)[:3] == ["fail", "offset", "crepe:"]
+    assert line.endswith("bound x; late")
     buffer = io.StringIO()
     show(*demo, result, console=Console(file=buffer))
     assert buffer.getvalue().splitlines()[-1].endswith("exit 1")
