@@ -62,9 +62,10 @@ def extractor_class(name: str) -> type[F0Extractor]:
     module, _, attribute = known[name].partition(":")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a plug-in's module may raise anything
+        kind = "" if isinstance(error, ImportError) else f"{type(error).__name__}: "
         raise ExtractorError(
-            f"extractor '{name}' ({known[name]}) cannot be imported: {error}"
+            f"extractor '{name}' ({known[name]}) cannot be imported: {kind}{error}"
         ) from error
     if not (inspect.isclass(found) and issubclass(found, F0Extractor)):
         raise ExtractorError(f"{known[name]} is not a subclass of F0Extractor")

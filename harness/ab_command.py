@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from extractors.errors import ConfigError, UsageError
+from extractors.errors import ConfigError, UsageError, nearest
 
 from .config import Settings
 from .duel import Budget, Duel, resolve
@@ -36,7 +36,7 @@ def main(flags: Flags, words: Sequence[str]) -> int:
         The exit code of the gate: 0, 1, 3 or 4.
 
     Raises:
-        UsageError: BASE or HEAD is missing or cannot be found.
+        UsageError: BASE or HEAD is missing or cannot be found; no rule to explain.
         ConfigError: as for ``run``.
     """
     names, rest = split_words(words)
@@ -45,9 +45,17 @@ def main(flags: Flags, words: Sequence[str]) -> int:
     old, new = (open_version(name, repository, cache) for name in names)
     see(new)
     gate, plan, found = planned(flags, rest, GATE)
+    _check_rule(gate, flags.explain)
     folder = Path(plan.settings.results_dir) / _folder_name(plan, old, new)
     result, _ = fight(flags, plan, (old, new), folder, gate, found.gpu)
     return result
+
+
+def _check_rule(gate: Gate, name: str | None) -> None:
+    """Refuse a rule to be explained that the gate does not have, before measuring."""
+    known = [rule.id for rule in gate.rules]
+    if name is not None and name not in known:
+        raise UsageError(f"gate {gate.name}: no rule '{name}'{nearest(name, known)}")
 
 
 def _results_dir(words: Sequence[str]) -> Path:
@@ -128,9 +136,10 @@ def fight(
     """Measure and judge two sides, and show the result; the exit code and the duel."""
     from .console import progress_reporter
     from .floors import load_floors
-    from .gate_command import told, write_gate
+    from .gate_command import publish, told, write_gate
     from .judging import Judged
     from .records import locked
+    from .verdict import explain
 
     budget = Budget()
     name = versions[0].name if versions[0] else "the same code"
@@ -145,9 +154,12 @@ def fight(
 
     judged = Judged(new, summarise_run(new), replace(result, baseline=""))
     content = write_gate(judged)
+    publish(judged)
     taken = ((duel.taken.get(cell.key, 0), cell.label) for cell in plan.cells)
     pairs = ", ".join(f"{count} of {label}" for count, label in taken)
     sys.stdout.write(f"{told(judged)}\npairs of rounds: {pairs}\n")
+    if flags.explain:
+        sys.stdout.write(explain(result, flags.explain))
     sys.stdout.write(f"files {new.path}\nexit {result.exit_code}\n")
     if flags.json:
         from .records import dumps

@@ -107,7 +107,8 @@ def accept(
     if until is not None and until < today:
         raise UsageError(f"--until {until} has passed (today is {today}); a later day")
     failed = [r for r in gate["rules"] if r["verdict"] == FAIL and _to_baseline(r)]
-    found = [r for r in failed if cell in (r["key"], r["label"])]
+    named = _squeezed(cell)
+    found = [r for r in failed if named in (r["key"], _squeezed(r["label"]))]
     hits = [r for r in found if r["metric"] == metric]
     if not hits:
         raise UsageError(_nothing(cell, metric, failed, found))
@@ -123,6 +124,11 @@ def accept(
     return entries
 
 
+def _squeezed(label: str) -> str:
+    """A label as messages and shells show it, without its double spaces."""
+    return " ".join(label.split())
+
+
 def _to_baseline(rule: Mapping[str, Any]) -> bool:
     return str(rule["bound"]).endswith("to baseline")
 
@@ -136,9 +142,9 @@ def _nothing(
     if not failed:
         return "no rule against the baseline failed: there is nothing to accept"
     if not found:
-        cells = [str(name) for r in failed for name in (r["label"], r["key"])]
+        cells = dict.fromkeys(str(r[name]) for name in ("label", "key") for r in failed)
         return f"no rule against the baseline failed for '{cell}'{nearest(cell, cells)}"
-    metrics = [str(r["metric"]) for r in found]
+    metrics = dict.fromkeys(str(r["metric"]) for r in found)
     return f"{metric} did not fail for {cell}{nearest(metric, metrics)}"
 
 

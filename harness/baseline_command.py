@@ -35,8 +35,9 @@ def main(flags: Flags, words: Sequence[str]) -> int:
         "list": show,
     }
     if not words or words[0] not in actions:
-        asked = f"unknown '{words[0]}'{nearest(words[0], actions)}" if words else "?"
-        raise UsageError(f"baseline: {asked}; one of: {'; '.join(USAGE.values())}")
+        what = f"'{words[0]}'{nearest(words[0], actions)}" if words else "nothing"
+        known = "; ".join(USAGE.values())
+        raise UsageError(f"baseline was asked for {what}; it does: {known}")
     return actions[words[0]](flags, words[1:])
 
 

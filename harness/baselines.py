@@ -42,7 +42,7 @@ FOLDER = "baselines"
 HEAD = "baseline.json"
 #: Columns of ``clips.parquet`` beside the counts.
 _ABOUT = ("clip_id", "seconds", "status", "digest")
-_TEXTS = ("clip_id", "status", "digest")
+_TEXTS = ("status", "digest")
 #: Sections of a record that name no clip, though a word of theirs may equal an id.
 _CHOICES = ("cell", "environment", "fingerprint", "settings")
 _PLAN = ("experiment", "settings", "machine", "versions", "created_utc")
@@ -61,15 +61,12 @@ class BaselineRecord(Record):
         if not place.exists():
             return pd.DataFrame()
         with place.open(encoding="utf-8", newline="") as lines:
-            names = next(csv.reader(lines))
-        # an id may look like a number, or like what pandas takes for a missing value
-        text = {n: str for n in names if n in _TEXTS or n.startswith("tag_")}
-        return pd.read_csv(
-            place,
-            dtype=text,
-            float_precision="round_trip",
-            keep_default_na=False,
-            na_values={name: [""] for name in names if name != "clip_id"},
+            names, *rows = csv.reader(lines)
+        return pd.DataFrame(
+            {
+                name: _column(name, cells)
+                for name, *cells in zip(names, *rows, strict=True)
+            }
         )
 
     def samples(self) -> pd.DataFrame:
@@ -270,6 +267,15 @@ def _cell_text(name: str, value: Any, scrub: Scrubber) -> str:
         return scrub.clip(str(value))
     text = _shown(value)
     return scrub.text(text) if name.startswith("tag_") else text  # a tag may be an id
+
+
+def _column(name: str, cells: Sequence[str]) -> list[Any]:
+    """A column as it was: an id may look like a number, or like a missing value."""
+    if name == "clip_id":
+        return list(cells)
+    if name in _TEXTS or name.startswith("tag_"):
+        return [cell or None for cell in cells]
+    return [float(cell or "nan") for cell in cells]
 
 
 def _shown(value: Any) -> str:

@@ -103,6 +103,7 @@ class EffortConfig:
         noise: stop once IQR/median of the passes is at most this, ``null`` to stop at
             ``min_passes``.
         cap_s: seconds after which a round ends (never below 3 passes).
+        calls: calls with one second of audio, of the scenario ``single_stream``.
     """
 
     name: str = "standard"
@@ -113,6 +114,7 @@ class EffortConfig:
     min_s: float = 2.0
     noise: float | None = 0.01
     cap_s: float = 60.0
+    calls: int = 70
 
 
 @dataclass(frozen=True)

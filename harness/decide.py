@@ -6,7 +6,8 @@ evidence. The effect is a ratio, new to old.
 
 - *Paired* rounds (interleaved in one job, round i of one side next to round i of the
   other) are compared pair by pair, so that what both rounds of a pair met cancels:
-  median of the ratios, order-statistic interval, Wilcoxon signed-rank test.
+  Hodges–Lehmann estimate of the ratio, the interval and the test of Wilcoxon's signed
+  ranks, all over logarithms of the ratios.
 - *Unpaired* rounds are compared as two samples: ratio of the medians, Mann–Whitney U
   test where both sides have :data:`MIN_ROUNDS`. The interval reaches from the lowest
   to the highest ratio that the order-statistic intervals of both medians allow.
@@ -91,17 +92,20 @@ def compare_rounds(old: Rounds, new: Rounds, *, paired: bool) -> Effect:
 
 
 def _paired(old: Sequence[float], new: Sequence[float]) -> tuple[Value, str]:
-    from .meter.statistics import median_value
+    from .meter.statistics import signed_rank_value
 
-    ratios = [b / a for a, b in zip(old, new, strict=True)]
-    value = median_value(ratios)
-    n = len(ratios)
-    if value.low is not None:
-        return replace(value, reason=""), f"99 % interval over {n} pairs of rounds"
+    logs = [math.log(b / a) for a, b in zip(old, new, strict=True)]
+    found = signed_rank_value(logs)
+    n, count = found.n, f"{found.n} pair{'s' if found.n > 1 else ''} of rounds"
+    assert found.value is not None
+    value = Value(math.exp(found.value), n=n, reason=found.reason)
+    if found.low is not None and found.high is not None:
+        ends = math.exp(found.low), math.exp(found.high)
+        return Value(value.value, *ends, n), f"99 % interval over {count}"
     if n < 3:
-        return value, f"{n} pair{'s' if n > 1 else ''} of rounds: no interval"
-    found = replace(value, low=min(ratios), high=max(ratios), reason="")
-    return found, f"range of {n} pairs of rounds"
+        return value, f"{count}: no interval"
+    ends = math.exp(min(logs)), math.exp(max(logs))
+    return Value(value.value, *ends, n), f"range of {count}"
 
 
 def _unpaired(old: Sequence[float], new: Sequence[float]) -> tuple[Value, str]:
@@ -129,7 +133,7 @@ def _spread(*sides: Sequence[float]) -> float | None:
 
 
 def p_value(effect: Effect, limit: float, *, above: bool) -> float | None:
-    """One-sided p of "the ratio lies beyond ``limit``", ``None`` with too few rounds.
+    """One-sided p of "the ratio lies beyond ``limit``".
 
     Args:
         limit: a ratio above 0.
@@ -138,10 +142,13 @@ def p_value(effect: Effect, limit: float, *, above: bool) -> float | None:
     Returns:
         scipy's ``wilcoxon`` over the logarithms of the ratios to the limit where the
         rounds are paired, else ``mannwhitneyu`` of the new rounds against the old ones
-        times the limit.
+        times the limit, exact where there are no ties; ``None`` with too few rounds or
+        without an effect.
     """
     from scipy import stats
 
+    if effect.value.value is None:
+        return None
     side = "greater" if above else "less"
     if effect.paired:
         shifts = [
@@ -149,11 +156,21 @@ def p_value(effect: Effect, limit: float, *, above: bool) -> float | None:
         ]
         if len(shifts) < MIN_PAIRS or not any(shifts):
             return None
-        return float(stats.wilcoxon(shifts, alternative=side).pvalue)
+        # With ties scipy permutes all signs, for a second and the same answer.
+        ties = len(set(map(abs, shifts))) < len(shifts) or 0.0 in shifts
+        method = "approx" if ties else "exact"
+        return float(stats.wilcoxon(shifts, alternative=side, method=method).pvalue)
     if min(len(effect.old), len(effect.new)) < MIN_ROUNDS:
         return None
     scaled = [value * limit for value in effect.old]
-    return float(stats.mannwhitneyu(effect.new, scaled, alternative=side).pvalue)
+    ties = len({*effect.new, *scaled}) < len(effect.new) + len(scaled)
+    found = stats.mannwhitneyu(
+        effect.new,
+        scaled,
+        alternative=side,
+        method="asymptotic" if ties else "exact",
+    )
+    return float(found.pvalue)
 
 
 def tested_by(effect: Effect) -> str:

@@ -189,7 +189,10 @@ def _settled(
 
 
 class _Looker:
-    """Judges what was measured so far; what is not timed is summarised once."""
+    """Judges what was measured so far.
+
+    Of what is not timed, only what the gate names is summarised, and only once.
+    """
 
     def __init__(
         self,
@@ -201,6 +204,7 @@ class _Looker:
     ) -> None:
         self.duel, self.gate, self.name = duel, gate, name
         self.floors, self.since = floors, since
+        self.metrics = {rule.metric.name for rule in gate.rules if rule.metric}
         self.counted: dict[str, dict[str, Value]] = {}
 
     def look(self) -> GateResult:
@@ -213,7 +217,7 @@ class _Looker:
 
     def _summary(self, name: str, record: Record, run: Run) -> dict[str, Value]:
         if name not in self.counted:
-            self.counted[name] = counted_values(record, run.plan)
+            self.counted[name] = counted_values(record, run.plan, self.metrics)
         return {**self.counted[name], **cost_values(record.data, record.samples())}
 
 

@@ -89,6 +89,8 @@ def system_fingerprint(cell: Cell) -> dict[str, Any]:
 
 def _required_versions(cls: type[F0Extractor]) -> dict[str, str]:
     """Versions of the distributions that hold the modules an extractor imports."""
+    if not cls.requires:  # reading every installed distribution takes a while
+        return {}
     homes = metadata.packages_distributions()
     names = {name for module in cls.requires for name in homes.get(module, ())}
     return {name: metadata.version(name) for name in sorted(names)}

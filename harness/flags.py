@@ -153,7 +153,9 @@ FLAGS = (
     Flag(("--cell",), ("export",), "only this cell", "KEY_OR_LABEL"),
     Flag(("--out",), ("report", "export", "gate"), "folder to write to", "DIR"),
     Flag(("--baseline",), ("run", "gate"), "compare with a saved baseline", "NAME"),
-    Flag(("--explain",), ("gate",), "rounds, test and limit behind a rule", "RULE"),
+    Flag(
+        ("--explain",), ("gate", "ab"), "rounds, test and limit behind a rule", "RULE"
+    ),
     Flag(
         ("--pytest-benchmark",),
         ("gate",),

@@ -149,11 +149,12 @@ def _lost(rule: Rule, case: Case, baseline: Baseline) -> Iterator[RuleVerdict]:
             continue
         if not matches(record, rule.where, everything):
             continue
-        if record.label in skipped:
-            text = skipped[record.label]
+        text = skipped.get(record.label, "")
+        if text.startswith("no "):  # a device that this machine does not have
             yield verdict(rule, record, verdicts.NOT_APPLICABLE, text)
         else:
-            text = f"baseline {baseline.name} has this cell, the run does not"
+            why = f": {text}" if text else ""
+            text = f"baseline {baseline.name} has this cell, the run does not{why}"
             yield verdict(rule, record, verdicts.MISSING, text, incomplete=True)
 
 

@@ -40,27 +40,27 @@ def _named_work() -> Mapping[str, Sequence[str]]:
     return {"task": tuple(targets()), "kind": tuple(KINDS), "device": ("cpu", "cuda")}
 
 
-def _check_axes(where: str, selector: Selector) -> None:
+def _check_axes(where: str, chosen: Selector) -> None:
     """Refuse an axis or a value that none of the named extractors has.
 
     Where no extractor is named, every registered one is meant.
     """
     from extractors.registry import targets
 
-    meant = selector.get("extractor") or tuple(targets())
-    for axis in (key for key in selector if key in SUBJECT_KEYS[1:]):
+    meant = chosen.get("extractor") or tuple(targets())
+    for axis in (key for key in chosen if key in SUBJECT_KEYS[1:]):
         declared = [_axes(name) for name in meant]
         if any(found is None for found in declared):
             continue  # an extractor that cannot be imported is its cell's error
         having = [found[axis] for found in declared if found and axis in found]
-        names = " and ".join(selector.get("extractor", ("any extractor",)))
-        implied = axis == "device" and selector[axis] == ("cpu",)
+        told = " and ".join(chosen.get("extractor", ("the extractors",)))
+        implied = axis == "device" and chosen[axis] == ("cpu",)
         if not having and not implied:
             known = {key for found in declared if found for key in found}
-            raise ConfigError(f"{where}: {names} has no {axis}{nearest(axis, known)}")
+            raise ConfigError(f"{where}: {told}: no {axis}{nearest(axis, known)}")
         if having and all(values is not None for values in having):
             valid = [str(value) for values in having for value in values or ()]
-            for value in selector[axis]:
+            for value in chosen[axis]:
                 one_of(f"{where}.{axis}", value, valid)
 
 

@@ -209,12 +209,15 @@ def _bound(where: str, key: str, value: Any, metric: Metric) -> Bound:
                 f"{where}: {metric.name} has no better side; bound it with 'abs'"
             )
         limit = number * _factor(where, unit, metric)
+        _check_share(f"{where}={value}", limit, metric)
         if number < 0 or (key == "clip_margin" and metric.formula is None):
             what = "a margin is not negative" if number < 0 else "it has no clips"
             raise ConfigError(f"{where}={value}: {metric.name}: {what}; use 'abs'")
         return Bound(key, ">=", -limit, False, text)
     op = ">=" if key.endswith("min") else "<="
     _check_side(where, key, metric)
+    if metric.direction == "zero":
+        raise ConfigError(f"{where}: {metric.name} may be 0 or negative; use 'abs'")
     if key.startswith("change"):
         if unit != "%":
             raise ConfigError(f"{where}={value}: a change is given in %, e.g. -5 %")
@@ -287,7 +290,19 @@ def parse_absolute(where: str, value: Any, metric: Metric) -> Bound:
             "(operators <, <=, >, >=, ==)"
         )
     limit = float(found["number"]) * _factor(where, found["unit"], metric)
-    return Bound("abs", found["op"], limit, found["left"] == "|x|", str(value).strip())
+    magnitude = found["left"] == "|x|"
+    _check_share(f"{where}={value}", limit, metric)
+    if magnitude and limit < 0:
+        raise ConfigError(f"{where}={value}: |x| is never negative; use 'x'")
+    return Bound("abs", found["op"], limit, magnitude, str(value).strip())
+
+
+def _check_share(where: str, limit: float, metric: Metric) -> None:
+    """Refuse 85 where 85 % is meant: a share of frames lies between 0 and 1."""
+    if metric.unit == "1" and metric.formula is not None and abs(limit) > 1:
+        raise ConfigError(
+            f"{where}: {metric.name} lies between 0 and 1; state the unit, e.g. 85 %"
+        )
 
 
 def _quantity(where: str, value: Any) -> tuple[float, str]:

@@ -107,7 +107,7 @@ def _lacking(rule: Rule, new: Side, side: Side, value: Value) -> RuleVerdict:
     assert rule.metric is not None
     text = f"{side.name}: {why_missing(side.record, value)}"
     if side is not new and rule.metric.name.startswith("agreement_"):
-        text = f"{side.name} is what agreement is measured with"
+        text = f"{side.name} has no agreement: it is the peer itself, or not compared"
         return verdict(rule, new.record, verdicts.NOT_APPLICABLE, text)
     return verdict(rule, new.record, verdicts.MISSING, text)
 
@@ -131,7 +131,8 @@ def settle(found: Sequence[RuleVerdict | Open]) -> tuple[list[RuleVerdict], int]
 def _other_work(new: Record, old: Record) -> str:
     """How the work of two records differs, or an empty string."""
     for name in ("task", "dataset"):
-        if new.data["cell"][name] != old.data["cell"][name]:
+        # equal keys are equal choices, also where a baseline shows them without paths
+        if new.key != old.key and new.data["cell"][name] != old.data["cell"][name]:
             return f"{old.label} was measured on other data or for another task"
     sides = [record.data.get("fingerprint") or {} for record in (new, old)]
     for part, name in (("data", "recordings or labels"), ("scoring", "scoring code")):

@@ -90,7 +90,8 @@ def _roles(cells: Sequence[_Cell], name: str, dirs: Sequence[Path]) -> dict[str,
     preset = _preset(name, dirs)
     chosen = [cell.key for cell in cells if _is(cell, name, preset)]
     if not chosen:
-        known = [word for cell in cells for word in (cell.label, cell.extractor)]
+        words = (word for cell in cells for word in (cell.label, cell.extractor))
+        known = dict.fromkeys(words)
         raise ConfigError(
             f"gate.incumbent={name}: no cell of the run{nearest(name, known)}"
         )
@@ -107,7 +108,10 @@ def _roles(cells: Sequence[_Cell], name: str, dirs: Sequence[Path]) -> dict[str,
 
 
 def _is(cell: _Cell, name: str, preset: Mapping[str, Any] | None) -> bool:
-    if name in (cell.key, cell.label, cell.extractor):
+    # a message shows a label without its double spaces
+    if " ".join(name.split()) in (cell.key, " ".join(cell.label.split())):
+        return True
+    if name == cell.extractor:
         return True
     return preset is not None and all(
         value == (cell.extractor if key == "name" else cell.params.get(key))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .metrics.base import Value
@@ -27,12 +27,19 @@ def summarise(
 
 
 def _counted(
-    record: Record, seed: int, groups: Sequence[str] | None
+    record: Record,
+    seed: int,
+    groups: Sequence[str] | None,
+    names: Collection[str] | None = None,
 ) -> dict[str, Value]:
     from .metrics.bootstrap import summarise_counts
     from .tasks import task_metrics
 
-    metrics = task_metrics(record.data["cell"]["task"]["name"])
+    metrics = [
+        metric
+        for metric in task_metrics(record.data["cell"]["task"]["name"])
+        if names is None or metric.name in names
+    ]
     return summarise_counts(record.clips(), metrics, groups=groups, seed=seed)
 
 
@@ -51,9 +58,16 @@ def summarise_record(record: Record, plan: Mapping[str, Any]) -> dict[str, Value
     return summarise(record, seed=seed, groups=groups)
 
 
-def counted_values(record: Record, plan: Mapping[str, Any]) -> dict[str, Value]:
-    """The metrics made of counts, which timed rounds do not change."""
-    return _counted(record, *_resampling(record, plan))
+def counted_values(
+    record: Record, plan: Mapping[str, Any], names: Collection[str] | None = None
+) -> dict[str, Value]:
+    """The metrics made of counts, which timed rounds do not change.
+
+    Args:
+        plan: of the run.
+        names: metrics that are wanted; all by default.
+    """
+    return _counted(record, *_resampling(record, plan), names)
 
 
 def _resampling(

@@ -169,7 +169,7 @@ def judge_absolute(bound: Bound, value: Value, confident: bool) -> tuple[str, st
     if not confident or word == PASS:
         return word, reason
     if value.low is None or value.high is None:
-        return INCONCLUSIVE, f"no interval: {value.reason or f'n = {value.n}'}"
+        return INCONCLUSIVE, _no_interval(value)
     low, high = _magnitudes(value.low, value.high, bound.magnitude)
     return _interval(bound, low, high)
 
@@ -191,7 +191,7 @@ def judge_margin(bound: Bound, direction: str, value: Value) -> tuple[str, str]:
     straddles the bound or cannot be given.
     """
     if value.low is None or value.high is None:
-        return INCONCLUSIVE, f"no interval: {value.reason or f'n = {value.n}'}"
+        return INCONCLUSIVE, _no_interval(value)
     low, high = value.low, value.high
     if direction == "lower":
         low, high = -high, -low
@@ -199,6 +199,11 @@ def judge_margin(bound: Bound, direction: str, value: Value) -> tuple[str, str]:
     if verdict == PASS and low > abs(bound.limit):
         return IMPROVED, "the whole interval is better by more than the margin"
     return verdict, reason
+
+
+def _no_interval(value: Value) -> str:
+    reason = value.reason or f"n = {value.n}"
+    return reason if reason.startswith("no interval") else f"no interval: {reason}"
 
 
 def _point(bound: Bound, point: float) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -73,6 +73,12 @@ def faulty(
         yield [name for _, name in found]
 
 
+ACF = (
+    [HERE / "plugin" / "acf_tracker.py"],
+    {"f0bench.extractors": {"acf": "acf_tracker:Acf"}},
+)
+
+
 @pytest.fixture
 def acf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Install the plug-in of the README.
@@ -80,10 +86,36 @@ def acf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     It starts in a fraction of the time that librosa takes, so that tests of what
     surrounds an extractor are quick.
     """
-    sources = [HERE / "plugin" / "acf_tracker.py"]
-    points = {"f0bench.extractors": {"acf": "acf_tracker:Acf"}}
-    with plugged_in(tmp_path / "site", sources, points, monkeypatch):
+    with plugged_in(tmp_path / "site", *ACF, monkeypatch):
         yield
+
+
+Console = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Console:
+    """``console(*words, cwd=…, **env)`` calls the command as a shell would.
+
+    The plug-in of the README is installed.
+    """
+    site = tmp_path_factory.mktemp("console") / "site"
+    write_plugin(site, *ACF)
+    path = os.pathsep.join(filter(None, (str(site), os.environ.get("PYTHONPATH"))))
+    script = Path(sys.executable).with_name("f0bench")
+    command = [str(script)] if script.exists() else [sys.executable, "-m", "f0bench"]
+
+    def call(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, *map(str, words)],
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": path, **env},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return call
 
 
 @contextmanager
@@ -97,6 +129,21 @@ def plugged_in(
 
     So worker processes find them as they find any installed plug-in.
     """
+    write_plugin(folder, sources, points)
+    monkeypatch.syspath_prepend(str(folder))
+    path = [str(folder), os.environ.get("PYTHONPATH", "")]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
+    modules = [source.stem for source in sources]
+    forget(modules)
+    yield
+    monkeypatch.undo()
+    forget(modules)
+
+
+def write_plugin(
+    folder: Path, sources: Sequence[Path], points: Mapping[str, Mapping[str, str]]
+) -> None:
+    """Copy modules into ``folder``, with the metadata of an installed package."""
     info = folder / "plugin-0.1.dist-info"
     info.mkdir(parents=True)
     for source in sources:
@@ -108,14 +155,6 @@ def plugged_in(
     for group, named in points.items():
         lines += [f"[{group}]", *(f"{name} = {place}" for name, place in named.items())]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    monkeypatch.syspath_prepend(str(folder))
-    path = [str(folder), os.environ.get("PYTHONPATH", "")]
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, path)))
-    modules = [source.stem for source in sources]
-    forget(modules)
-    yield
-    monkeypatch.undo()
-    forget(modules)
 
 
 def forget(modules: Sequence[str]) -> None:

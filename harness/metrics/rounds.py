@@ -1,8 +1,12 @@
 """One value per round: what a comparison of costs may rest on.
 
 Passes within a process are no independent evidence of how fast a process is; rounds
-are fresh processes. A metric without a value per round (percentiles, probes, counts)
-has none here.
+are fresh processes. Of a round the *fastest* pass or call counts: what else runs on a
+machine only ever adds time, so the fastest of several varies least (Chen and Revels,
+"Robust benchmarking in noisy environments", arXiv:1608.04295, section 3). The clips of
+``latency_clip`` are called once each and differ in length: there it is the median.
+
+A metric without a value per round (percentiles, probes, counts) has none here.
 """
 
 from __future__ import annotations
@@ -20,11 +24,11 @@ if TYPE_CHECKING:
 
 COLD = ("import_s", "load_s", "first_call_s")
 _OFFLINE = ("x_realtime", "rtf", "frames_per_s", "clips_per_s")
-_MEDIANS = {
+_CALLS = {
     f"latency_{name}_p50_s": scenario for name, (scenario, _) in LATENCIES.items()
 }
 #: Metrics that have one value per round; other hardware makes them incomparable.
-BY_ROUND = (*_OFFLINE, *_MEDIANS, *COLD, *MEMORY)
+BY_ROUND = (*_OFFLINE, *_CALLS, *COLD, *MEMORY)
 
 
 def round_values(
@@ -43,14 +47,16 @@ def round_values(
         return _stated(record, "memory", MEMORY[name])
     if samples.empty or name not in BY_ROUND:
         return {}
-    scenario = _MEDIANS.get(name, "offline")
+    scenario = _CALLS.get(name, "offline")
     part = samples[samples["scenario"] == scenario]
-    make = _reading(record, name)
+    read = _reading(record, name)
+    pick = np.median if scenario == "clip" else np.min
     found = {}
     for number in sorted(set(part["round"])):
         calls = part[part["round"] == number]
-        values = make(calls["audio_s"], calls["wall_s"])
-        found[int(number)] = float(np.median(values))
+        per_audio = name in ("x_realtime", "rtf", "frames_per_s")
+        seconds = calls["wall_s"] / calls["audio_s"] if per_audio else calls["wall_s"]
+        found[int(number)] = read(float(pick(seconds)))
     return found
 
 
@@ -63,16 +69,14 @@ def _stated(record: Mapping[str, Any], section: str, key: str) -> dict[int, floa
     return found
 
 
-def _reading(record: Mapping[str, Any], name: str) -> Callable[[Any, Any], Any]:
-    """From audio and wall seconds of the calls to the metric of each call."""
+def _reading(record: Mapping[str, Any], name: str) -> Callable[[float], float]:
+    """From seconds of a call, or per second of audio, to the metric."""
     if name == "x_realtime":
-        return lambda audio, wall: audio / wall
-    if name == "rtf":
-        return lambda audio, wall: wall / audio
+        return lambda seconds: 1.0 / seconds
     if name == "frames_per_s":
         hop = float(record["cell"]["task"]["hop_s"])
-        return lambda audio, wall: audio / wall / hop
+        return lambda seconds: 1.0 / (seconds * hop)
     if name == "clips_per_s":
         count = len(record.get("timed_set") or ())
-        return lambda audio, wall: count / wall
-    return lambda audio, wall: wall
+        return lambda seconds: count / seconds
+    return lambda seconds: seconds

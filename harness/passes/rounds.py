@@ -30,11 +30,9 @@ from .common import Reader, require_one
 from .learning import FILE
 from .outputs import OutputReader
 
-#: one-second calls of a round: enough for the p90, which needs n ≥ 64
-ONE_SECOND_CALLS = 70
-SMOKE_CALLS = 8  # the fewest with an interval of the median
+#: Seconds that one-second calls may take, where there are many and where few.
 ONE_SECOND_CAP_S = 10.0
-SMOKE_CAP_S = 2.0  # a system that is slower than this has told what smoke asks
+FEW_CALLS, FEW_CALLS_CAP_S = 64, 2.0  # fewer calls than a p90 needs
 
 
 def timed_round(job: Job, teller: Teller) -> dict[str, Any]:
@@ -149,9 +147,8 @@ class _Bench:
             self._row("clip", 0, item.seconds, wall, self._stages(), item.id)
             self._compare([item], found)
         item = self.one_second()
-        calls, cap_s = SMOKE_CALLS, SMOKE_CAP_S
-        if self.job.effort.noise:
-            calls, cap_s = ONE_SECOND_CALLS, ONE_SECOND_CAP_S
+        calls = self.job.effort.calls
+        cap_s = FEW_CALLS_CAP_S if calls < FEW_CALLS else ONE_SECOND_CAP_S
         effort = dataclasses.replace(
             once, min_passes=calls, cap_s=min(cap_s, self.job.effort.cap_s)
         )

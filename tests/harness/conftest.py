@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -321,6 +323,33 @@ def strict_json():
 def run_folder():
     """The builder itself, for fixtures that outlive one test."""
     return RunFolder
+
+
+PLUGIN = Path(__file__).parents[1] / "plugin" / "conf"
+#: Four clips, three short rounds: seconds, and everything that a gate can look at.
+MEASURE = (
+    *("run", "extractor=acf", "--config-dir", str(PLUGIN), "dataset.limit=4"),
+    *("task.agreement=false", "effort=smoke", "effort.rounds=3", "--name", "base"),
+    "scenarios=[offline,single_stream]",
+)
+
+
+@pytest.fixture(scope="session")
+def measured(console, tmp_path_factory):
+    """A folder with ``results/base``, measured once; the finished process with it."""
+    place = tmp_path_factory.mktemp("measured")
+    done = console(*MEASURE, cwd=place)
+    assert "Traceback" not in done.stderr, done.stderr
+    return SimpleNamespace(folder=place, run=place / "results" / "base", process=done)
+
+
+@pytest.fixture
+def base(measured, tmp_path, monkeypatch):
+    """A copy of the measured run, to be edited, below the working directory."""
+    monkeypatch.chdir(tmp_path)
+    copied = tmp_path / "results" / "base"
+    shutil.copytree(measured.run, copied, ignore=shutil.ignore_patterns("report.*"))
+    return copied
 
 
 @pytest.fixture(name="summarise", scope="session")

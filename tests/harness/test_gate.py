@@ -346,7 +346,7 @@ def test_a_named_cell_is_expected():
     assert "not installed" in only(result).reason
     required = judged({**rule, "requires": ["cuda"]}, Cell("a"), skipped=skips)
     assert only(required).verdict == "not applicable"
-    elsewhere = judged({**OFFSET, "where": {"task": "spectrogram"}}, Cell("a"))
+    elsewhere = judged({**OFFSET, "where": {"kind": "folder"}}, Cell("a"))
     assert only(elsewhere).verdict == "not applicable" and elsewhere.exit_code == 0
 
 

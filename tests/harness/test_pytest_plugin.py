@@ -154,7 +154,7 @@ def test_everything_skipped_is_told(f0bench_gate, monkeypatch):
     from harness.environment import Inventory
 
     nothing = Inventory(reasons={"cuda": "no GPU driver is loaded"})
-    monkeypatch.setattr("harness.environment.available", lambda threads: nothing)
+    monkeypatch.setattr("harness.api.available", lambda threads: nothing)
     told = failure(f0bench_gate, "crepe", device="cuda", model="tiny", limit=2)
     assert "nothing was measured" in told
     assert "no GPU driver is loaded" in told

@@ -7,9 +7,9 @@
 *measure* runs rounds of six versions of one tracker (identical code twice, 1.1, 1.2 and
 1.5 times slower, twice the memory) in turn, each round in a process of its own, while
 other load is switched on and off at random. *evaluate* then replays the procedure of
-``f0bench ab`` on stretches of these rounds, each beginning two (A/A) or eight (power)
-rounds after the one before, so that neighbouring comparisons share rounds: a comparison
-takes 6 to 22 pairs, and 10 to 22 further ones to confirm a suspect. *accuracy* measures
+``f0bench ab`` on stretches of these rounds: 200 for identical code, 50 for each fault,
+which overlap, so that neighbouring comparisons share rounds. A comparison takes 6 to 22
+pairs, and 10 to 22 further ones to confirm a suspect. *accuracy* measures
 the versions with a fault of accuracy or validity on sets of different seeds; *evaluate*
 judges them against the sound version.
 """
@@ -25,7 +25,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,7 @@ ACCURACY = (
 #: Rounds of a side that needs fewer: memory hardly varies.
 LESS = {"memory_2": 250}
 POOL = ["extractor=planted", "effort=ab", "effort.timed_s=3", "dataset.seconds=8"]
+WANTED = (50, 200)  # comparisons of a fault, and of identical code
 LOAD_S = (5.0, 40.0)  # s, shortest and longest time that other load is on or off
 
 
@@ -91,8 +92,8 @@ def gate_of(keep: Any = lambda rule: True) -> Gate:
 # measure
 
 
-def measure(out: Path, numbers: int) -> None:
-    """Rounds of every side in turn, with other load on and off."""
+def measure(out: Path, numbers: int, quiet: bool) -> None:
+    """Rounds of every side in turn, with other load on and off unless ``quiet``."""
     versions = {side: version(out, side) for side in SIDES}
     see(versions["none"])
     plan = plan_of(out, POOL)
@@ -101,7 +102,8 @@ def measure(out: Path, numbers: int) -> None:
         execution.prepare()
         for group in execution.groups():
             execution.begin_rounds(group, numbers)
-    with (out / "load.jsonl").open("a", encoding="utf-8") as log, _Load() as load:
+    log_path = out / "load.jsonl"
+    with log_path.open("a", encoding="utf-8") as log, _Load(quiet) as load:
         for number in range(1, numbers + 1):
             order = SIDES if number % 2 else tuple(reversed(SIDES))
             before = load.on
@@ -125,7 +127,7 @@ def _begun(plan: Plan, folder: Path, code: Version) -> tuple[Execution, OpenRun]
 class _Load:
     """Two processes that compute, switched on and off at random times."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool) -> None:
         self.switch = multiprocessing.Event()
         self.workers = [
             multiprocessing.Process(target=_burn, args=(self.switch, seed), daemon=True)
@@ -134,18 +136,19 @@ class _Load:
         self.driver = multiprocessing.Process(
             target=_drive, args=(self.switch,), daemon=True
         )
+        self.processes = () if quiet else (*self.workers, self.driver)
 
     @property
     def on(self) -> bool:
         return self.switch.is_set()
 
     def __enter__(self) -> _Load:
-        for process in (*self.workers, self.driver):
+        for process in self.processes:
             process.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in (*self.workers, self.driver):
+        for process in self.processes:
             process.kill()
 
 
@@ -195,9 +198,6 @@ class Pool:
         return replace(self.run, records=records)
 
 
-_SAMPLES: dict[Path, pd.DataFrame] = {}
-
-
 class CutRecord(Record):
     """A record with the rounds from ``start + 1`` on, numbered from 1."""
 
@@ -210,20 +210,19 @@ class CutRecord(Record):
             if part["n"] in wanted
         ]
         made = cls(record.path, {**record.data, "rounds": rounds})
-        object.__setattr__(made, "span", (start, count))
+        samples = all_samples(record)
+        part = samples[samples["round"].isin(wanted)]
+        object.__setattr__(made, "cut", part.assign(round=part["round"] - start))
         return made
 
-    @cached_property
-    def all_samples(self) -> pd.DataFrame:
-        if self.path not in _SAMPLES:
-            _SAMPLES[self.path] = super().samples()
-        return _SAMPLES[self.path]
-
     def samples(self) -> pd.DataFrame:
-        start, count = self.span  # type: ignore[attr-defined]  # set by of()
-        part = self.all_samples
-        part = part[(part["round"] > start) & (part["round"] <= start + count)]
-        return part.assign(round=part["round"] - start)
+        return self.cut  # type: ignore[attr-defined]  # set by of(): it is frozen
+
+
+@lru_cache(maxsize=16)
+def all_samples(record: Record) -> pd.DataFrame:
+    """Timed calls of a whole pool, read once."""
+    return record.samples()
 
 
 def evaluate(out: Path) -> None:
@@ -231,15 +230,20 @@ def evaluate(out: Path) -> None:
     pool = {side: load_run(out / side) for side in SIDES}
     load = _loads(out)
     gate = gate_of(_on_cost)
-    numbers = len(load)
-    budget = Budget()
-    longest = 2 * budget.most
     rows = []
-    for side, step in zip(SIDES[1:], (2, 8, 8, 8, 4), strict=True):
-        starts = range(0, min(numbers, LESS.get(side, numbers)) - longest, step)
-        rows += [_compare(pool, side, start, gate, load) for start in starts]
+    for side in SIDES[1:]:
+        numbers = min(len(load), LESS.get(side, len(load)))
+        for start in _starts(numbers, WANTED[side == "again"]):
+            rows.append(_compare(pool, side, start, gate, load))
     (out / "cost.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     print(_table(rows))
+
+
+def _starts(numbers: int, wanted: int) -> range:
+    """Where comparisons begin: about as many as wanted, as far apart as that allows."""
+    budget = Budget()
+    span = numbers - budget.start - budget.step - budget.confirm
+    return range(0, span, max(1, span // wanted))
 
 
 def _on_cost(rule: Any) -> bool:
@@ -259,7 +263,7 @@ def _compare(
     replay = Replay(pool["none"], pool[side], start)
     result = resolve(replay, gate, "base")  # type: ignore[arg-type]  # a stand-in
     taken = max(replay.taken.values())
-    window = [load[n] for n in range(start + 1, start + taken + 1)]
+    window = [load[n] for n in range(start + 1, start + taken + 1) if n in load]
     return {
         "side": side,
         "start": start,
@@ -352,12 +356,13 @@ def main(words: Sequence[str]) -> None:
     parser.add_argument("what", choices=("measure", "accuracy", "evaluate"))
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=460, help="of every side")
+    parser.add_argument("--quiet", action="store_true", help="no other load")
     parser.add_argument("--runs", type=int, default=50, help="of every fault")
     asked = parser.parse_args(words)
     out = asked.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     if asked.what == "measure":
-        measure(out, asked.rounds)
+        measure(out, asked.rounds, asked.quiet)
     elif asked.what == "accuracy":
         accuracy(out, asked.runs)
     else:
