@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .flags import Flags
     from .gate_rules import Gate
     from .plan import Plan
+    from .records import Run
+    from .verdict import GateResult
 
 GATE = "regression"
 EFFORT = "ab"
@@ -47,8 +49,7 @@ def main(flags: Flags, words: Sequence[str]) -> int:
     gate, plan, found = planned(flags, rest, GATE)
     _check_rule(gate, flags.explain)
     folder = Path(plan.settings.results_dir) / _folder_name(plan, old, new)
-    result, _ = fight(flags, plan, (old, new), folder, gate, found.gpu)
-    return result
+    return _fight(flags, plan, (old, new), folder, gate, found.gpu)
 
 
 def _check_rule(gate: Gate, name: str | None) -> None:
@@ -125,38 +126,41 @@ def _folder_name(plan: Plan, old: Version, new: Version) -> str:
     return f"ab-{stable_hash([plan.hash, old.hash, new.hash], 8)}"
 
 
-def fight(
+def _fight(
     flags: Flags,
     plan: Plan,
-    versions: tuple[Version | None, Version | None],
+    versions: tuple[Version, Version],
     folder: Path,
     gate: Gate,
     gpu: str | None,
-) -> tuple[int, Duel]:
-    """Measure and judge two sides, and show the result; the exit code and the duel."""
+) -> int:
+    """Measure and judge both versions and show the result; returns the exit code."""
     from .console import progress_reporter
     from .floors import load_floors
-    from .gate_command import publish, told, write_gate
-    from .judging import Judged
     from .records import locked
-    from .verdict import explain
 
     budget = Budget()
-    name = versions[0].name if versions[0] else "the same code"
     steps = len(plan.cells) * 2 * (2 + budget.start)
     with progress_reporter(steps) as reporter, locked(folder):
         duel = Duel(plan, versions, folder, flags.command_line, reporter, gpu)
         duel.prepare(2 * budget.most + budget.confirm)
         floors = load_floors(folder.parent, duel.sides[0].machine)
-        result = resolve(duel, gate, name, floors, budget)
+        result = resolve(duel, gate, versions[0].name, floors, budget)
         _, new = duel.runs()
-    from .summary import summarise_run
+    pairs = ", ".join(f"{duel.taken.get(c.key, 0)} of {c.label}" for c in plan.cells)
+    return _show(flags, new, result, pairs)
 
+
+def _show(flags: Flags, new: Run, result: GateResult, pairs: str) -> int:
+    from .gate_command import publish, told, write_gate
+    from .judging import Judged
+    from .summary import summarise_run
+    from .verdict import explain
+
+    # The other side is no baseline that somebody could accept a fall against.
     judged = Judged(new, summarise_run(new), replace(result, baseline=""))
     content = write_gate(judged)
     publish(judged)
-    taken = ((duel.taken.get(cell.key, 0), cell.label) for cell in plan.cells)
-    pairs = ", ".join(f"{count} of {label}" for count, label in taken)
     sys.stdout.write(f"{told(judged)}\npairs of rounds: {pairs}\n")
     if flags.explain:
         sys.stdout.write(explain(result, flags.explain))
@@ -165,4 +169,4 @@ def fight(
         from .records import dumps
 
         sys.stdout.write(dumps(content, indent=None) + "\n")
-    return result.exit_code, duel
+    return result.exit_code

@@ -2,16 +2,22 @@
 
 Everything that is not timed is done first, for both sides. Rounds then alternate: an
 odd round measures the old side first, an even one the new side, so that a drift of the
-machine meets both alike. After the first rounds a cell gets more only while its answer
-is unclear; and a cell that looks worse is measured again, and fails only if the further
-rounds, looked at alone, fail too.
+machine meets both alike. Where a single thread is used, both rounds of a pair stay on one
+CPU and the next pair on the next: on shared hosts one CPU may be a third faster than
+another for minutes.
+
+After the first rounds a cell gets more only while its answer is unclear; and a cell that
+looks worse is measured again, and fails only if the further rounds, looked at alone, fail
+too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from extractors.registry import extractor_class
 
 from . import verdict as verdicts
 from .api import OpenRun, open_data
@@ -21,6 +27,7 @@ from .floors import Floors
 from .gate import judge
 from .gate_rules import Gate
 from .launching import Reporter
+from .meter.host import affinity
 from .metrics.base import Value
 from .metrics.cost import cost_values
 from .plan import Plan
@@ -110,8 +117,16 @@ class Duel:
 
     def _pair(self, works: Sequence[Mapping[str, Work]], key: str, number: int) -> None:
         order = (0, 1) if number % 2 else (1, 0)
+        cpu = self._cpu(works[0][key], number)
         for place in order:
-            self.sides[place].round(works[place][key], number)
+            self.sides[place].round(works[place][key], number, cpu)
+
+    def _cpu(self, work: Work, number: int) -> int | None:
+        alone = extractor_class(work.cell.extractor).single_threaded
+        if self.plan.settings.threads != 1 and not alone:
+            return None
+        usable = affinity()
+        return usable[number % len(usable)] if usable else None
 
     def runs(self) -> tuple[Run, Run]:
         """What was measured so far; rounds of an earlier run count once taken."""
@@ -130,9 +145,6 @@ def _named(plan: Plan, place: Path) -> Plan:
     return replace(
         plan, settings=replace(plan.settings, name=f"{place.parent.name}-{place.name}")
     )
-
-
-Look = Callable[[], GateResult]
 
 
 def resolve(

@@ -282,8 +282,12 @@ class Execution:
             )
         )
 
-    def round(self, work: Work, number: int) -> None:
-        """Take one timed round of a cell from its folder, or measure it."""
+    def round(self, work: Work, number: int, cpu: int | None = None) -> None:
+        """Take one timed round of a cell from its folder, or measure it.
+
+        Args:
+            cpu: the only CPU that it may use, ``None`` for all.
+        """
         how = self._how(work)
         kept = work.parts.round(number, how)
         if kept is not None:
@@ -300,6 +304,7 @@ class Execution:
             effort=self.settings.effort,
             scenarios=self.settings.scenarios,
             round=number,
+            cpu=cpu,
         )
         outcome = self.launcher.run(
             job,

@@ -78,6 +78,7 @@ what looks slower is measured again before it fails. The gate is regression.
 
 examples
   f0bench ab v1.2 HEAD extractor=acf
+  f0bench ab v1.2 . extractor=acf --explain no_slower
   f0bench ab ../main . -m extractor=crepe_tiny,acf dataset=folder dataset.root=calls
 """,
     "calibrate": """\

@@ -67,6 +67,7 @@ class Job:
         out: file that a ``reference`` or ``probe`` job writes.
         peer_outputs: Parquet file with the outputs of the reference peer.
         timed_set, effort, scenarios, round: of a ``round`` job.
+        cpu: the only CPU that the worker may use, ``None`` for all.
     """
 
     kind: str
@@ -83,6 +84,7 @@ class Job:
     effort: EffortConfig = field(default_factory=EffortConfig)
     scenarios: tuple[str, ...] = ()
     round: int = 0
+    cpu: int | None = None
 
     def to_json(self) -> str:
         """The job as JSON text."""

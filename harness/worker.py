@@ -6,6 +6,7 @@ exception ends as a status line; what is printed goes to the log of the cell.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import select
@@ -53,6 +54,8 @@ def main(argv: list[str]) -> int:
     """Run the job of ``argv``; 0 also when the job failed and said so."""
     job = Job.from_json(Path(argv[0]).read_text(encoding="utf-8"))
     with os.fdopen(int(argv[1]), "w", encoding="utf-8") as pipe:
+        if job.cpu is not None:
+            stay_on(job.cpu)
         Thread(target=end_with_parent, args=(pipe.fileno(),), daemon=True).start()
         teller = Teller(pipe)
         try:
@@ -63,6 +66,13 @@ def main(argv: list[str]) -> int:
         else:
             teller.done(strict(outcome))
     return 0
+
+
+def stay_on(cpu: int) -> None:
+    """Use one CPU only, where the system lets a process say so."""
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        with contextlib.suppress(OSError):  # taken away meanwhile: any will do
+            os.sched_setaffinity(0, {cpu})
 
 
 def end_with_parent(pipe: int) -> None:

@@ -42,6 +42,7 @@ from harness.execute import Execution
 from harness.gate import judge
 from harness.gate_file import load_gate
 from harness.gate_rules import Gate
+from harness.meter.host import affinity
 from harness.metrics import all_metrics
 from harness.metrics.rounds import BY_ROUND
 from harness.plan import Plan, build
@@ -57,7 +58,10 @@ ACCURACY = (
 )
 #: Rounds of a side that needs fewer: memory hardly varies.
 LESS = {"memory_2": 250}
-POOL = ["extractor=planted", "effort=ab", "effort.timed_s=3", "dataset.seconds=8"]
+POOL = [
+    *("extractor=planted", "threads=1", "effort=ab", "effort.timed_s=3"),
+    "dataset.seconds=8",
+]
 WANTED = (50, 200)  # comparisons of a fault, and of identical code
 LOAD_S = (5.0, 40.0)  # s, shortest and longest time that other load is on or off
 
@@ -102,6 +106,7 @@ def measure(out: Path, numbers: int, quiet: bool) -> None:
         execution.prepare()
         for group in execution.groups():
             execution.begin_rounds(group, numbers)
+    cpus = affinity()  # as ab does for a single thread
     log_path = out / "load.jsonl"
     with log_path.open("a", encoding="utf-8") as log, _Load(quiet) as load:
         for number in range(1, numbers + 1):
@@ -110,7 +115,7 @@ def measure(out: Path, numbers: int, quiet: bool) -> None:
             for side in order:
                 if number <= LESS.get(side, numbers):
                     execution = sides[side][0]
-                    execution.round(execution.work[0], number)
+                    execution.round(execution.work[0], number, cpus[number % len(cpus)])
             entry = {"number": number, "load": [before, load.on]}
             print(json.dumps(entry), file=log, flush=True)
     for execution, opened in sides.values():
@@ -303,7 +308,7 @@ def accuracy(out: Path, runs: int) -> None:
     versions = {fault: version(out, fault) for fault in ACCURACY}
     see(versions["none"])
     for seed in range(runs):
-        words = [*POOL[:2], f"dataset.seed={seed}", "task.agreement=false"]
+        words = [*POOL[:3], f"dataset.seed={seed}", "task.agreement=false"]
         plan = plan_of(out, [*words, "scenarios=[offline]"])
         for fault in ACCURACY:
             _scored(out, plan, versions[fault], fault, seed)
