@@ -304,6 +304,7 @@ class Execution:
     def __init__(self, cells, data, settings, folder, reporter, gpu, version):
         self.name, self.log = folder.name, version
         self.work = [SimpleNamespace(cell=cell, timed_set=None) for cell in cells]
+        self.cpus = {}
 
     def prepare(self):
         self.log.append((self.name, "prepare"))
@@ -317,8 +318,9 @@ class Execution:
         for work in group:
             work.timed_set = ("clip",)
 
-    def round(self, work, number):
+    def round(self, work, number, cpu=None):
         self.log.append((self.name, work.cell.key, number))
+        self.cpus[self.name, work.cell.key, number] = cpu
 
 
 @pytest.fixture
@@ -328,16 +330,29 @@ def begun(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "open_data", lambda plan: {})
     monkeypatch.setattr(module, "OpenRun", lambda *words: SimpleNamespace())
 
-    def begin(*keys, lost=()):
+    def begin(*keys, lost=(), threads=None):
         monkeypatch.setattr(Execution, "lost", set(lost))
         log = []
-        cells = [SimpleNamespace(key=key) for key in keys]
-        plan = Plan(cells, [], [], Settings())
+        cells = [SimpleNamespace(key=key, extractor="torchcrepe") for key in keys]
+        plan = Plan(cells, [], [], Settings(threads=threads))
         found = Duel(plan, (log, log), tmp_path / "ab", "test")
         found.prepare(9)
         return found, log
 
     return begin
+
+
+@pytest.mark.parametrize("threads", [None, 1])
+def test_both_rounds_of_a_pair_stay_on_one_cpu_with_one_thread(
+    begun, threads, monkeypatch
+):
+    monkeypatch.setattr(module, "affinity", lambda: [3, 5])
+    found, _ = begun("a", threads=threads)
+    found.measure(["a"], 3)
+    old, new = (side.cpus for side in found.sides)
+    placed = [(old["base", "a", n], new["head", "a", n]) for n in (1, 2, 3)]
+    alone = [(5, 5), (3, 3), (5, 5)]
+    assert placed == (alone if threads == 1 else [(None, None)] * 3)
 
 
 def test_everything_untimed_is_done_before_the_first_round(begun):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -540,7 +541,11 @@ def test_real_file_of_pytest_benchmark(tmp_path, strict_json):
     )
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["--benchmark-json", "out.json", "test_real.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    # A session of its own: pytest-benchmark is silent in a process of pytest-xdist.
+    env = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_XDIST")}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=env, capture_output=True, check=False
+    )
     assert done.returncode == 1
     suite = read_suite([tmp_path / "out.json"])
     assert list(suite.benchmarks) == [
