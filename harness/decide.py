@@ -156,7 +156,7 @@ def p_value(effect: Effect, limit: float, *, above: bool) -> float | None:
         ]
         if len(shifts) < MIN_PAIRS or not any(shifts):
             return None
-        # With ties scipy permutes all signs, for a second and the same answer.
+        # With ties scipy would permute all signs, which takes up to a second.
         ties = len(set(map(abs, shifts))) < len(shifts) or 0.0 in shifts
         method = "approx" if ties else "exact"
         return float(stats.wilcoxon(shifts, alternative=side, method=method).pvalue)

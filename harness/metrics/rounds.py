@@ -3,7 +3,7 @@
 Passes within a process are no independent evidence of how fast a process is; rounds
 are fresh processes. Of a round the *fastest* pass or call counts: what else runs on a
 machine only ever adds time, so the fastest of several varies least (Chen and Revels,
-"Robust benchmarking in noisy environments", arXiv:1608.04295, section 3). The clips of
+"Robust benchmarking in noisy environments", arXiv:1608.04295). The clips of
 ``latency_clip`` are called once each and differ in length: there it is the median.
 
 A metric without a value per round (percentiles, probes, counts) has none here.
