@@ -88,11 +88,11 @@ def planned(flags: Flags, words: Sequence[str], gate: str) -> tuple[Gate, Plan, 
     from .metrics import all_metrics
     from .plan import build
 
-    given = {word.partition("=")[0] for word in words}
-    usual = {"gate": gate, "effort": EFFORT}
-    stated = [f"{k}={v}" for k, v in usual.items() if k not in given] if words else []
     if not words:
         raise ConfigError("nothing to measure: state extractor=NAME")
+    given = {word.partition("=")[0] for word in words}
+    usual = {"gate": gate, "effort": EFFORT}
+    stated = [f"{k}={v}" for k, v in usual.items() if k not in given]
     request = compose(
         [*words, *stated],
         multirun=flags.multirun,
@@ -153,12 +153,13 @@ def _fight(
 
 def _show(flags: Flags, new: Run, result: GateResult, pairs: str) -> int:
     from .gate_command import publish, told, write_gate
-    from .judging import Judged
+    from .judging import Judged, presentable
     from .summary import summarise_run
     from .verdict import explain
 
     # The other side is no baseline that somebody could accept a fall against.
-    judged = Judged(new, summarise_run(new), replace(result, baseline=""))
+    result = presentable(new, replace(result, baseline=""))
+    judged = Judged(new, summarise_run(new), result)
     content = write_gate(judged)
     publish(judged)
     sys.stdout.write(f"{told(judged)}\npairs of rounds: {pairs}\n")

@@ -224,14 +224,13 @@ def measure_and_judge(request: Request, command: str) -> tuple[Plan, Judged]:
     """Measure a request and judge it by the gate of its settings.
 
     Whatever the gate needs – its file, an incumbent, a baseline – is checked before
-    anything is measured. ``gate.json`` and ``junit.xml`` are written.
+    anything is measured.
 
     Args:
         request: of :func:`harness.compose.compose`.
         command: what was typed, for the record.
     """
     from .baselines import load_baseline
-    from .gate_command import write_gate
     from .gate_file import load_gate
     from .incumbent import check_incumbent, plan_with
     from .judging import Against, judge_run
@@ -249,18 +248,16 @@ def measure_and_judge(request: Request, command: str) -> tuple[Plan, Judged]:
     with progress_reporter(steps) as reporter:
         run, _ = measure(plan, command=command, reporter=reporter, gpu=found.gpu)
     against = Against(settings.incumbent, settings.baseline)
-    judged = judge_run(run, gate, against, results_dir=place, dirs=dirs)
-    write_gate(judged)
-    return plan, judged
+    return plan, judge_run(run, gate, against, results_dir=place, dirs=dirs)
 
 
 def run_command(request: Request, flags: Any) -> int:
     """The command ``run``: measure, report, judge; returns the exit code."""
-    from .gate_command import content_of, publish
+    from .gate_command import publish, write_gate
     from .report import show, write_all
 
     _, judged = measure_and_judge(request, flags.command_line)
-    content = content_of(judged)
+    content = write_gate(judged)
     shown = (judged.run, judged.summaries, content)
     write_all(*shown, judged.replacements)
     show(*shown, wide=flags.wide, replacements=judged.replacements)

@@ -4,7 +4,7 @@ Everything that is not timed is done first, for both sides. Rounds then alternat
 odd round measures the old side first, an even one the new side, so that a drift of the
 machine meets both alike. Where a single thread is used, both rounds of a pair stay on
 one CPU and the next pair on the next: on shared hosts one CPU may be a third faster
-than another for minutes.
+than another for a while.
 
 After the first rounds a cell gets more only while its answer is unclear; and a cell
 that looks worse is measured again, and fails only if the further rounds, looked at

@@ -171,23 +171,18 @@ def parse_words(words: Sequence[str]) -> Asked:
     )
 
 
-def content_of(judged: Judged) -> dict[str, Any]:
-    """The content of ``gate.json``."""
-    from .disagreements import as_dict as replacement_dict
-    from .report.privacy import Scrubber
-
-    found = [replacement_dict(entry) for entry in judged.replacements]
-    replacements = Scrubber(judged.run).data(found)
-    return {**as_dict(judged.result), "replacements": replacements}
-
-
 def write_gate(judged: Judged) -> dict[str, Any]:
     """Write ``gate.json`` and ``junit.xml`` into the results folder, by rename.
 
     Returns:
         The content of ``gate.json``.
     """
-    content = content_of(judged)
+    from .disagreements import as_dict as replacement_dict
+    from .report.privacy import Scrubber
+
+    found = [replacement_dict(entry) for entry in judged.replacements]
+    replacements = Scrubber(judged.run).data(found)
+    content = {**as_dict(judged.result), "replacements": replacements}
     write_files(judged.run.path, content, judged.result)
     return content
 

@@ -75,15 +75,20 @@ def judge_run(
         ConfigError: the gate needs an incumbent that is not named or not there.
         UsageError: no such baseline.
     """
-    from .ci.rules import cleaned
-    from .report.privacy import Scrubber
-
     check_incumbent(gate, against.incumbent)
     held = run_with(run, against.incumbent, dirs)
     name = against.baseline
     baseline = load_baseline(results_dir, name) if name is not None else None
     floors = load_floors(results_dir, run.plan.get("machine") or {})
     summaries = summarise_run(held)
-    result = cleaned(judge(gate, held, summaries, baseline, floors), Scrubber(held))
+    result = presentable(held, judge(gate, held, summaries, baseline, floors))
     replaces = any(rule.to == INCUMBENT for rule in gate.rules)
     return Judged(held, summaries, result, replacements(held) if replaces else ())
+
+
+def presentable(run: Run, result: GateResult) -> GateResult:
+    """Verdicts without paths, and without ids of clips where the run is private."""
+    from .ci.rules import cleaned
+    from .report.privacy import Scrubber
+
+    return cleaned(result, Scrubber(run))

@@ -113,9 +113,13 @@ class GateFixture:
         """Measure and judge, as the command ``run`` does."""
         from .api import measure_and_judge
         from .compose import compose
+        from .gate_command import write_gate
 
         request = compose(words, multirun=True, config_dir=config_dir)
-        return measure_and_judge(request, f"pytest {self._request.node.nodeid}")
+        command = f"pytest {self._request.node.nodeid}"
+        plan, judged = measure_and_judge(request, command)
+        write_gate(judged)
+        return plan, judged
 
     def _concluded(
         self, plan: Plan, judged: Judged, fail_on: Collection[int]
