@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.base import Columns, Metric, Value
+from harness.pairing import HARDWARE, common_rows, other_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,6 @@ SPEEDS = {
 }
 #: Compared as ratios of single values, which have no interval.
 SINGLE = ("first_call_s", "peak_host_bytes", "peak_gpu_allocated_bytes")
-_HARDWARE = ("cpu", "cores", "gpu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,14 +156,13 @@ def _accuracy(
     tag: str | None,
     seed: int,
 ) -> list[Change]:
-    from .pairing import common_rows
 
     scored = [
         m
         for m in metrics
         if m.formula is not None and _value(values, m.name) != (None, None)
     ]
-    reason = _other_data(pair)
+    reason = other_data(pair.a, pair.b)
     if reason:
         return [_incomparable(pair, m, values, "difference", reason) for m in scored]
     shared = common_rows(pair.a, pair.b)
@@ -178,14 +177,6 @@ def _accuracy(
 def _columns(clips: pd.DataFrame) -> Columns:
     counts = clips.select_dtypes("number")
     return {str(name): counts[name].to_numpy("float64") for name in counts}
-
-
-def _other_data(pair: Pair) -> str:
-    a, b = (record.data.get("fingerprint") or {} for record in (pair.a, pair.b))
-    for part, name in (("data", "recordings or labels"), ("scoring", "scoring code")):
-        if a.get(part) is not None and b.get(part) is not None and a[part] != b[part]:
-            return f"other {name}"
-    return ""
 
 
 def _difference(
@@ -250,7 +241,7 @@ def _margin_text(unit: str, margin: float) -> str:
 
 def _hardware_reason(a: Run, b: Run) -> str:
     sides = [run.plan.get("machine") or {} for run in (a, b)]
-    other = [name for name in _HARDWARE if sides[0].get(name) != sides[1].get(name)]
+    other = [name for name in HARDWARE if sides[0].get(name) != sides[1].get(name)]
     threads = [run.plan.get("settings", {}).get("threads") for run in (a, b)]
     other += ["threads"] if threads[0] != threads[1] else []
     return f"other {', '.join(other)}" if other else ""
@@ -265,7 +256,7 @@ def _costs(
 ) -> list[Change]:
     known = {metric.name: metric for metric in metrics}
     names = [n for n in (*SPEEDS, *SINGLE) if n in known]
-    reason = hardware or _invalid(pair) or _other_data(pair)
+    reason = hardware or _invalid(pair) or other_data(pair.a, pair.b)
     samples = (pair.a.samples(), pair.b.samples())
     found = []
     for name in names:

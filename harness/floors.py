@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from .cell import stable_hash
+from .pairing import HARDWARE
 from .records import SCHEMA, read_json, write_json
 
 #: Share of A/A effects that lies within the floor.
@@ -81,7 +82,7 @@ def within(ratios: Sequence[float], rounds: int) -> float:
 
 def floors_path(results_dir: str | Path, machine: Mapping[str, Any]) -> Path:
     """File of the sessions of a machine."""
-    named = [machine.get(name) for name in ("cpu", "cores", "gpu")]
+    named = [machine.get(name) for name in HARDWARE]
     return Path(results_dir) / "floors" / f"{stable_hash(named, 8)}.json"
 
 
@@ -102,7 +103,7 @@ def add_session(
     place = floors_path(results_dir, machine)
     known = load_floors(results_dir, machine)
     sessions = [*(known.sessions if known else ()), session][-MAX_SESSIONS:]
-    described = {name: machine.get(name) for name in ("cpu", "cores", "gpu")}
+    described = {name: machine.get(name) for name in HARDWARE}
     write_json(
         place, {"schema": SCHEMA, "machine": described, "sessions": list(sessions)}
     )

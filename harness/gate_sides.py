@@ -32,7 +32,7 @@ from .gate_facts import Case, value_of, verdict, why_missing
 from .gate_rules import BASELINE, Rule
 from .metrics.base import Value
 from .metrics.rounds import BY_ROUND, round_values
-from .pairing import common_rows, timed_ids
+from .pairing import HARDWARE, common_rows, other_data, timed_ids
 from .verdict import RuleVerdict
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 NOISE = "noise_iqr_ratio"
 TIMED_UNITS = ("x", "frames/s", "1/s", "s")  # what varies from pass to pass
 MIN_SIDE = 3  # rounds of a side below which their spread says nothing
-_HARDWARE = ("cpu", "cores", "gpu")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +133,7 @@ def _other_work(new: Record, old: Record) -> str:
         # equal keys are equal choices, also where a baseline shows them without paths
         if new.key != old.key and new.data["cell"][name] != old.data["cell"][name]:
             return f"{old.label} was measured on other data or for another task"
-    sides = [record.data.get("fingerprint") or {} for record in (new, old)]
-    for part, name in (("data", "recordings or labels"), ("scoring", "scoring code")):
-        values = [side.get(part) for side in sides]
-        if None not in values and values[0] != values[1]:
-            return f"other {name}"
-    return ""
+    return other_data(new, old)
 
 
 def _other_machine(rule: Rule, new: Record, old: Record) -> str:
@@ -150,7 +144,7 @@ def _other_machine(rule: Rule, new: Record, old: Record) -> str:
     machines = [record.data.get("environment") or {} for record in (new, old)]
     other = [
         f"{name} {machines[1].get(name)}, here {machines[0].get(name)}"
-        for name in _HARDWARE
+        for name in HARDWARE
         if machines[0].get(name) != machines[1].get(name)
     ]
     threads = [

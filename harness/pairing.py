@@ -1,6 +1,6 @@
-"""Clips of two records side by side; the ids of one may be hashes.
+"""What two records have in common, and what keeps them from being compared.
 
-A baseline of a private run holds hashes of its ids, the run itself the ids.
+A baseline of a private run holds hashes of its clips' ids, the run itself the ids.
 """
 
 from __future__ import annotations
@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from .records import Record
+
+
+#: What must be equal in the description of a machine before two costs are compared.
+HARDWARE = ("cpu", "cores", "gpu")
+
+
+def other_data(one: Record, other: Record) -> str:
+    """``other recordings or labels``, ``other scoring code``, or an empty string."""
+    sides = [record.data.get("fingerprint") or {} for record in (one, other)]
+    for part, name in (("data", "recordings or labels"), ("scoring", "scoring code")):
+        values = [side.get(part) for side in sides]
+        if None not in values and values[0] != values[1]:
+            return f"other {name}"
+    return ""
 
 
 def common_rows(one: Record, other: Record) -> tuple[pd.DataFrame, pd.DataFrame]:

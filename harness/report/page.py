@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.base import Metric, Value
+from harness.pairing import HARDWARE
 from harness.verdict import NOT_APPLICABLE, QUIET, as_dict
 
 from . import text
@@ -177,7 +178,7 @@ def hardware_of(run: Run) -> str:
     """What must be equal before two speeds are compared."""
     machine = run.plan.get("machine", {})
     threads = run.plan.get("settings", {}).get("threads")
-    parts = [machine.get(name) for name in ("cpu", "cores", "gpu")]
+    parts = [machine.get(name) for name in HARDWARE]
     return " | ".join(str(part) for part in [*parts, threads])
 
 
