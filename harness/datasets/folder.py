@@ -121,6 +121,7 @@ class Folder:
         try:
             found = sorted(self.root.glob(pattern or "**/*"))
         except (ValueError, NotImplementedError, IndexError) as error:
+            # what pathlib raises for '', for an absolute pattern and for '.'
             raise ConfigError(
                 f"dataset.audio={pattern}: not a pattern below root ({error})"
             ) from None
