@@ -11,7 +11,7 @@ from .ab_command import planned
 from .duel import Duel
 from .execute import utc_now
 from .floors import Floors, add_session, load_floors, within
-from .metrics.rounds import BY_ROUND, round_values
+from .metrics.rounds import BY_ROUND, FASTEST, round_values
 
 if TYPE_CHECKING:
     from .flags import Flags
@@ -72,9 +72,7 @@ def _keep(
 
 
 def _cell(old: Record, new: Record) -> dict[str, dict[str, Any]]:
-    """Ratios of the pairs and the median of all rounds, of every metric."""
-    from statistics import median
-
+    """The rounds of both sides, of every metric."""
     found = {}
     sides = [(record.data, record.samples()) for record in (old, new)]
     for name in BY_ROUND:
@@ -82,8 +80,8 @@ def _cell(old: Record, new: Record) -> dict[str, dict[str, Any]]:
         shared = sorted(set(a) & set(b))
         if shared and min(*a.values(), *b.values()) > 0:
             found[name] = {
-                "ratios": [b[n] / a[n] for n in shared],
-                "median": median([*a.values(), *b.values()]),
+                "old": [a[n] for n in shared],
+                "new": [b[n] for n in shared],
             }
     return found
 
@@ -95,8 +93,9 @@ def table(cells: Cells, labels: Mapping[str, str], floors: Floors) -> str:
     ]
     for key, metrics in cells.items():
         for name in (n for n in SHOWN if n in metrics):
-            inside = 100 * within(metrics[name]["ratios"], PAIRS)
+            rounds = metrics[name]
+            inside = within(rounds["old"], rounds["new"], PAIRS, FASTEST.get(name))
             between, _ = floors.of(key, name, same_job=False, rounds=PAIRS)
             jobs = "one session" if between is None else f"{100 * between:.1f}"
-            lines.append(f"  {labels[key]}  {name}  {inside:.1f}  {jobs}")
+            lines.append(f"  {labels[key]}  {name}  {100 * inside:.1f}  {jobs}")
     return "\n".join(lines) + "\n"

@@ -11,6 +11,8 @@ evidence. The effect is a ratio, new to old.
 - *Unpaired* rounds are compared as two samples: ratio of the medians, Mann–Whitney U
   test where both sides have :data:`MIN_ROUNDS`. The interval reaches from the lowest
   to the highest ratio that the order-statistic intervals of both medians allow.
+- Times of repeated calls are compared by the *fast quarter* of the rounds of each side,
+  see :mod:`harness.fast_quarter`, paired or not.
 - With too few rounds for a 99 % interval, the range of the rounds stands in.
 
 An effect is believed where the whole interval lies beyond the limit and either the test
@@ -29,6 +31,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from .fast_quarter import End, fast_interval, fast_p, fast_ratio
 from .metrics.base import Value
 
 #: Family-wise error rate of the tests of one gate.
@@ -37,6 +40,8 @@ ALPHA = 0.01
 MIN_ROUNDS = 10
 #: Pairs of rounds that a paired test needs: seven reach p = 1/128 at best.
 MIN_PAIRS = 8
+#: Rounds of both sides that a 99 % interval of the fast quarters needs.
+MIN_FAST = 8
 #: How often the noise floor an effect must be before it counts.
 FLOOR_FACTOR = 2.0
 
@@ -53,6 +58,7 @@ class Effect:
         paired: rounds of one job, side by side.
         old, new: the values of the rounds; pairs stand at equal places.
         spread: the larger of both sides' range over median, ``None`` with one round.
+        fastest: which rounds are the fast ones, where the fast quarters are compared.
         floor: noise floor as a fraction of the value, ``None`` where none is known.
         floor_source: where the floor comes from.
     """
@@ -63,6 +69,7 @@ class Effect:
     old: tuple[float, ...]
     new: tuple[float, ...]
     spread: float | None = None
+    fastest: End | None = None
     floor: float | None = None
     floor_source: str = ""
 
@@ -71,13 +78,17 @@ class Effect:
         return replace(self, floor=floor, floor_source=source)
 
 
-def compare_rounds(old: Rounds, new: Rounds, *, paired: bool) -> Effect:
+def compare_rounds(
+    old: Rounds, new: Rounds, *, paired: bool, fastest: End | None = None
+) -> Effect:
     """The effect between two sides.
 
     Args:
         old, new: one positive value per round number.
         paired: rounds of equal number were measured side by side; numbers that only
             one side has are left out.
+        fastest: compare the fast quarters: of ``lowest`` values (times) or ``highest``
+            ones (speeds). ``None`` compares all rounds.
     """
     if paired:
         shared = sorted(set(old) & set(new))
@@ -88,7 +99,27 @@ def compare_rounds(old: Rounds, new: Rounds, *, paired: bool) -> Effect:
         text = "no rounds" if not a or not b else "a value is not above 0"
         return Effect(Value(None, reason=text), text, paired, a, b)
     value, method = (_paired if paired else _unpaired)(a, b)
-    return Effect(value, method, paired, a, b, _spread(a, b))
+    if fastest is not None:
+        value, method = _fast(a, b, paired, fastest, value, method)
+    return Effect(value, method, paired, a, b, _spread(a, b), fastest)
+
+
+def _fast(
+    old: Sequence[float],
+    new: Sequence[float],
+    paired: bool,
+    fastest: End,
+    whole: Value,
+    method: str,
+) -> tuple[Value, str]:
+    """The ratio of the fast quarters; with few rounds in the range of all."""
+    value = replace(whole, value=fast_ratio(old, new, fastest))
+    if min(len(old), len(new)) < MIN_FAST:
+        return value, method
+    low, high = fast_interval(old, new, fastest, paired=paired)
+    counts = f"{len(old)} pairs of" if paired else f"{len(old)} and {len(new)}"
+    text = f"99 % bootstrap interval over the fast quarter of {counts} rounds"
+    return replace(value, low=low, high=high, reason=""), text
 
 
 def _paired(old: Sequence[float], new: Sequence[float]) -> tuple[Value, str]:
@@ -140,28 +171,42 @@ def p_value(effect: Effect, limit: float, *, above: bool) -> float | None:
         above: beyond means above it.
 
     Returns:
-        scipy's ``wilcoxon`` over the logarithms of the ratios to the limit where the
-        rounds are paired, else ``mannwhitneyu`` of the new rounds against the old ones
-        times the limit, exact where there are no ties; ``None`` with too few rounds or
-        without an effect.
+        The test of :func:`tested_by`, of the new rounds against the old ones times the
+        limit: scipy's ``permutation_test`` for fast quarters, ``wilcoxon`` for other
+        pairs, else ``mannwhitneyu``, the last two exact where there are no ties;
+        ``None`` with too few rounds or without an effect.
     """
-    from scipy import stats
-
     if effect.value.value is None:
         return None
-    side = "greater" if above else "less"
-    if effect.paired:
-        shifts = [
-            math.log(b / a / limit) for a, b in zip(effect.old, effect.new, strict=True)
-        ]
-        if len(shifts) < MIN_PAIRS or not any(shifts):
-            return None
-        # With ties scipy would permute all signs, which takes up to a second.
-        ties = len(set(map(abs, shifts))) < len(shifts) or 0.0 in shifts
-        method = "approx" if ties else "exact"
-        return float(stats.wilcoxon(shifts, alternative=side, method=method).pvalue)
-    if min(len(effect.old), len(effect.new)) < MIN_ROUNDS:
+    needed = MIN_PAIRS if effect.paired else MIN_ROUNDS
+    if min(len(effect.old), len(effect.new)) < needed:
         return None
+    if effect.fastest is not None:
+        scaled = [value * limit for value in effect.old]
+        return fast_p(
+            scaled, effect.new, effect.fastest, paired=effect.paired, above=above
+        )
+    side = "greater" if above else "less"
+    return (_wilcoxon if effect.paired else _mann_whitney)(effect, limit, side)
+
+
+def _wilcoxon(effect: Effect, limit: float, side: str) -> float | None:
+    from scipy import stats
+
+    shifts = [
+        math.log(b / a / limit) for a, b in zip(effect.old, effect.new, strict=True)
+    ]
+    if not any(shifts):
+        return None
+    # With ties scipy would permute all signs, which takes up to a second.
+    ties = len(set(map(abs, shifts))) < len(shifts) or 0.0 in shifts
+    method = "approx" if ties else "exact"
+    return float(stats.wilcoxon(shifts, alternative=side, method=method).pvalue)
+
+
+def _mann_whitney(effect: Effect, limit: float, side: str) -> float:
+    from scipy import stats
+
     scaled = [value * limit for value in effect.old]
     ties = len({*effect.new, *scaled}) < len(effect.new) + len(scaled)
     found = stats.mannwhitneyu(
@@ -175,6 +220,8 @@ def p_value(effect: Effect, limit: float, *, above: bool) -> float | None:
 
 def tested_by(effect: Effect) -> str:
     """Which test :func:`p_value` makes, in words."""
+    if effect.fastest is not None:
+        return "permutation within pairs" if effect.paired else "permutation"
     return "Wilcoxon signed-rank" if effect.paired else "Mann–Whitney U"
 
 

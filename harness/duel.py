@@ -40,8 +40,8 @@ from .work import Work
 SIDES = ("base", "head")
 START = 6  # pairs of rounds before the first look
 STEP = 4  # pairs between looks
-MOST = 22  # pairs after which an unclear answer stays so
-CONFIRM = 10  # further pairs before a suspect can fail
+MOST = 34  # pairs after which an unclear answer stays so
+CONFIRM = 14  # further pairs before a suspect can fail
 
 
 @dataclass(frozen=True)

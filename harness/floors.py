@@ -1,13 +1,15 @@
 """Noise floors: how much identical code differs on this machine.
 
 ``f0bench calibrate`` measures the same code against itself in interleaved rounds and
-appends a *session*: for every cell and metric the ratios of the pairs of rounds and the
-median of all rounds. Two floors follow from the sessions:
+appends a *session*: for every cell and metric the values of the rounds of both sides.
+Two floors follow from the sessions:
 
-- within a job: half the width of the central 95 % of the ratios of medians that as many
-  pairs as were compared would give, drawn with replacement from the pairs (bootstrap);
-- between jobs: the largest ratio of the medians of two sessions. One session knows
-  nothing of it.
+- within a job: half the width of the central 95 % of the effects that as many pairs as
+  were compared would give, drawn with replacement from the pairs (bootstrap). The
+  effect is what the gate compares: the ratio of the fast quarters of times, the median
+  ratio of pairs of anything else;
+- between jobs: the largest ratio of two sessions, of their fast quarters or medians.
+  One session knows nothing of it.
 
 Sessions lie in ``floors/<machine>.json`` below the results folder. The machine is named
 by CPU, cores and GPU, so that a folder may hold several.
@@ -19,14 +21,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from .cell import stable_hash
+from .fast_quarter import End, fast_mean
+from .metrics.rounds import FASTEST
 from .pairing import HARDWARE
 from .records import SCHEMA, read_json, write_json
 
 #: Share of A/A effects that lies within the floor.
 COVERAGE = 0.95
+SIDES = ("old", "new")
 DRAWS = 2000
 #: Sessions that are kept; older ones describe another state of the machine.
 MAX_SESSIONS = 20
@@ -38,7 +44,7 @@ class Floors:
 
     Attributes:
         sessions: oldest first, each ``{"created_utc", "cells": {key: {metric:
-            {"ratios", "median"}}}}``.
+            {"old", "new"}}}}``: one value per round, pairs at equal places.
     """
 
     sessions: Sequence[Mapping[str, Any]]
@@ -59,25 +65,43 @@ class Floors:
             for session in self.sessions
             if metric in session["cells"].get(key, {})
         ]
+        fastest = FASTEST.get(metric)
         if not entries:
             return None, "not calibrated: f0bench calibrate measures it"
         if same_job:
-            ratios = [r for entry in entries for r in entry["ratios"]]
-            return within(ratios, rounds), f"{len(ratios)} calibrated pairs of rounds"
-        medians = [entry["median"] for entry in entries]
-        if len(medians) < 2:
+            old, new = ([v for e in entries for v in e[side]] for side in SIDES)
+            floor = within(old, new, rounds, fastest)
+            return floor, f"{len(old)} calibrated pairs of rounds"
+        if len(entries) < 2:
             return None, "calibrated in one session only: says nothing between jobs"
-        return max(medians) / min(medians) - 1.0, f"{len(medians)} calibrated sessions"
+        levels = [_level([*entry["old"], *entry["new"]], fastest) for entry in entries]
+        return max(levels) / min(levels) - 1.0, f"{len(entries)} calibrated sessions"
 
 
-def within(ratios: Sequence[float], rounds: int) -> float:
-    """Floor of the median of ``rounds`` ratios of identical code, as a fraction."""
+def within(
+    old: Sequence[float], new: Sequence[float], rounds: int, fastest: End | None
+) -> float:
+    """Floor of the effect of ``rounds`` pairs of identical code, as a fraction.
+
+    Args:
+        old, new: values of calibrated rounds, pairs at equal places.
+        rounds: pairs that are compared.
+        fastest: compare fast quarters, see :func:`harness.decide.compare_rounds`.
+    """
     import numpy as np
 
-    logs = np.log(np.asarray(ratios, dtype=np.float64))
-    drawn = np.random.default_rng(0).choice(logs, size=(DRAWS, max(rounds, 1)))
-    effects = np.abs(np.median(drawn, axis=1))
-    return float(math.expm1(np.quantile(effects, COVERAGE)))
+    pairs = np.array([old, new], dtype=np.float64)
+    size = (DRAWS, max(rounds, 1))
+    drawn = pairs[:, np.random.default_rng(0).integers(pairs.shape[1], size=size)]
+    if fastest is None:
+        effects = np.median(np.log(drawn[1] / drawn[0]), axis=1)
+    else:
+        effects = np.log(fast_mean(drawn[1], fastest) / fast_mean(drawn[0], fastest))
+    return float(math.expm1(np.quantile(np.abs(effects), COVERAGE)))
+
+
+def _level(values: Sequence[float], fastest: End | None) -> float:
+    return median(values) if fastest is None else float(fast_mean(values, fastest))
 
 
 def floors_path(results_dir: str | Path, machine: Mapping[str, Any]) -> Path:

@@ -31,7 +31,7 @@ from .decide import (
 from .gate_facts import Case, value_of, verdict, why_missing
 from .gate_rules import BASELINE, Rule
 from .metrics.base import Value
-from .metrics.rounds import BY_ROUND, round_values
+from .metrics.rounds import BY_ROUND, FASTEST, round_values
 from .pairing import HARDWARE, common_rows, other_data, timed_ids
 from .verdict import RuleVerdict
 
@@ -173,7 +173,7 @@ def _by_rounds(rule: Rule, new: Record, old: Record, case: Case) -> Effect | Non
     if case.baseline is not None and across:
         after = case.baseline.since.get(new.key, 0)
         rounds = [{n: v for n, v in side.items() if n > after} for side in rounds]
-    effect = compare_rounds(rounds[0], rounds[1], paired=same_job)
+    effect = compare_rounds(*rounds, paired=same_job, fastest=FASTEST.get(name))
     if case.floors is not None and rule.bound.kind == "change":
         floor, source = case.floors.of(
             new.key, name, same_job=same_job, rounds=effect.value.n

@@ -1,17 +1,19 @@
 """How often the gate raises a false alarm, and how often it finds a planted fault.
 
-    python tests/studies/judging.py measure --out study     about an hour on two cores
-    python tests/studies/judging.py accuracy --out study    about half an hour
-    python tests/studies/judging.py evaluate --out study    a few minutes; prints tables
+    python tests/studies/judging.py measure --out loaded --sides none,again
+    python tests/studies/judging.py measure --out quiet --quiet --rounds 110
+    python tests/studies/judging.py accuracy --out quiet
+    python tests/studies/judging.py evaluate --out quiet   (or loaded: prints tables)
 
-*measure* runs rounds of six versions of one tracker (identical code twice, 1.1, 1.2 and
-1.5 times slower, twice the memory) in turn, each round in a process of its own, while
-other load is switched on and off at random. *evaluate* then replays the procedure of
-``f0bench ab`` on stretches of these rounds: 200 for identical code, 50 for each fault,
-which overlap, so that neighbouring comparisons share rounds. A comparison takes 6 to 22
-pairs, and 10 to 22 further ones to confirm a suspect. *accuracy* measures
-the versions with a fault of accuracy or validity on sets of different seeds; *evaluate*
-judges them against the sound version.
+The first three take about half an hour each on two cores. *measure* runs rounds of six
+versions of one tracker (identical code twice, 1.1, 1.2 and 1.5 times slower, twice the
+memory) in turn, each round in a process of its own, while other load is switched on and
+off at random. *evaluate* then replays the procedure of ``f0bench ab`` on stretches of
+these rounds: 200 for identical code, 50 for each fault, which overlap, so that
+neighbouring comparisons share rounds. A comparison takes 6 to 34 pairs, and 14 to 34
+further ones to confirm a suspect. *accuracy* measures the versions with a fault of
+accuracy or validity on sets of different seeds; *evaluate* judges them against the
+sound version.
 """
 
 from __future__ import annotations
@@ -56,8 +58,6 @@ ACCURACY = (
     *("none", "offset_8ms", "octave_flips_1pct", "dither", "one_clip_broken"),
     *("one_clip_raises", "nan", "empty", "constant", "cached"),
 )
-#: Rounds of a side that needs fewer: memory hardly varies.
-LESS = {"memory_2": 250}
 POOL = [
     *("extractor=planted", "threads=1", "effort=ab", "effort.timed_s=3"),
     "dataset.seconds=8",
@@ -96,12 +96,12 @@ def gate_of(keep: Any = lambda rule: True) -> Gate:
 # measure
 
 
-def measure(out: Path, numbers: int, quiet: bool) -> None:
-    """Rounds of every side in turn, with other load on and off unless ``quiet``."""
-    versions = {side: version(out, side) for side in SIDES}
+def measure(out: Path, numbers: int, quiet: bool, wanted: Sequence[str]) -> None:
+    """Rounds of the sides in turn, with other load on and off unless ``quiet``."""
+    versions = {side: version(out, side) for side in wanted}
     see(versions["none"])
     plan = plan_of(out, POOL)
-    sides = {side: _begun(plan, out / side, versions[side]) for side in SIDES}
+    sides = {side: _begun(plan, out / side, versions[side]) for side in wanted}
     for execution, _ in sides.values():
         execution.prepare()
         for group in execution.groups():
@@ -110,12 +110,11 @@ def measure(out: Path, numbers: int, quiet: bool) -> None:
     log_path = out / "load.jsonl"
     with log_path.open("a", encoding="utf-8") as log, _Load(quiet) as load:
         for number in range(1, numbers + 1):
-            order = SIDES if number % 2 else tuple(reversed(SIDES))
+            order = wanted if number % 2 else tuple(reversed(wanted))
             before = load.on
             for side in order:
-                if number <= LESS.get(side, numbers):
-                    execution = sides[side][0]
-                    execution.round(execution.work[0], number, cpus[number % len(cpus)])
+                execution = sides[side][0]
+                execution.round(execution.work[0], number, cpus[number % len(cpus)])
             entry = {"number": number, "load": [before, load.on]}
             print(json.dumps(entry), file=log, flush=True)
     for execution, opened in sides.values():
@@ -232,13 +231,12 @@ def all_samples(record: Record) -> pd.DataFrame:
 
 def evaluate(out: Path) -> None:
     """Print the tables of false alarms and of detection rates."""
-    pool = {side: load_run(out / side) for side in SIDES}
+    pool = {side: load_run(out / side) for side in SIDES if (out / side).is_dir()}
     load = _loads(out)
     gate = gate_of(_on_cost)
     rows = []
-    for side in SIDES[1:]:
-        numbers = min(len(load), LESS.get(side, len(load)))
-        for start in _starts(numbers, WANTED[side == "again"]):
+    for side in [side for side in pool if side != "none"]:
+        for start in _starts(len(load), WANTED[side == "again"]):
             rows.append(_compare(pool, side, start, gate, load))
     (out / "cost.json").write_text(json.dumps(rows, indent=1), encoding="utf-8")
     print(_table(rows))
@@ -247,7 +245,7 @@ def evaluate(out: Path) -> None:
 def _starts(numbers: int, wanted: int) -> range:
     """Where comparisons begin: about as many as wanted, as far apart as that allows."""
     budget = Budget()
-    span = numbers - budget.start - budget.step - budget.confirm
+    span = numbers - budget.most - budget.confirm  # the last ones must not run dry
     return range(0, span, max(1, span // wanted))
 
 
@@ -360,14 +358,15 @@ def main(words: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=("measure", "accuracy", "evaluate"))
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--rounds", type=int, default=460, help="of every side")
+    parser.add_argument("--rounds", type=int, default=260, help="of every side")
+    parser.add_argument("--sides", default=",".join(SIDES), help="default: %(default)s")
     parser.add_argument("--quiet", action="store_true", help="no other load")
     parser.add_argument("--runs", type=int, default=50, help="of every fault")
     asked = parser.parse_args(words)
     out = asked.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     if asked.what == "measure":
-        measure(out, asked.rounds, asked.quiet)
+        measure(out, asked.rounds, asked.quiet, asked.sides.split(","))
     elif asked.what == "accuracy":
         accuracy(out, asked.runs)
     else:
