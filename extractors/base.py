@@ -1,8 +1,10 @@
-"""What an F0 extractor is: keyword-only construction, ``load``, ``extract``.
+"""What an extractor is: keyword-only construction, ``load``, ``extract``.
 
-A new extractor subclasses :class:`F0Extractor`, sets the class attributes that the
-plan needs, and returns one :class:`~extractors.track.F0Track` per clip. Heavy packages
-are imported inside ``load`` or ``extract``, so that importing the module costs nothing.
+A new F0 extractor subclasses :class:`F0Extractor`, sets the class attributes that the
+plan needs, and returns one :class:`~extractors.track.F0Track` per clip. An extractor of
+something else (spectrograms, say) subclasses :class:`Extractor` and returns what its
+task scores. Heavy packages are imported inside ``load`` or ``extract``, so that
+importing the module costs nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .audio import Audio
 from .errors import ConfigError, TrackError, nearest
 from .track import F0Track
 
 
-class F0Extractor(ABC):
-    """Base class of every extractor.
+class Extractor(ABC):
+    """Base class of whatever turns clips into results and can be measured at it.
 
     Class attributes:
         name: registry name.
@@ -53,15 +56,15 @@ class F0Extractor(ABC):
 
     #: voicing threshold on ``confidence``; ``None`` where voicing is another decision
     threshold: float | None = None
-    #: where the threshold comes from, one phrase for the table head
-    threshold_source: str = "native"
+    #: where the threshold comes from, one phrase for the table head; empty without one
+    threshold_source: str = ""
 
     def load(self) -> None:  # noqa: B027 - optional hook; many extractors load nothing
         """Load weights and warm caches; idempotent, timed apart from extraction."""
 
     @abstractmethod
-    def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
-        """Track every clip; the result must not depend on company or order."""
+    def extract(self, clips: Sequence[Audio]) -> list[Any]:
+        """One result per clip; it must not depend on company or order."""
 
     def reseed(self, seed: int) -> None:  # noqa: B027 - only random extractors need it
         """Fix every random source; called before each call, never inside a timing."""
@@ -70,9 +73,27 @@ class F0Extractor(ABC):
         """Files whose content is part of the identity of a result."""
         return []
 
+    def identity(self) -> dict[str, str]:
+        """Facts of this machine that a result depends on, down to its last bits.
+
+        Part of the fingerprint of a record. Asked of an extractor that is not loaded,
+        by a process that must not import torch or numba.
+        """
+        return {}
+
     def describe(self) -> dict[str, str]:
         """Facts for the record, e.g. which stand-in served; not part of the key."""
         return {}
+
+
+class F0Extractor(Extractor):
+    """Base class of every F0 extractor."""
+
+    threshold_source: str = "native"
+
+    @abstractmethod
+    def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
+        """Track every clip; the result must not depend on company or order."""
 
 
 @runtime_checkable
@@ -85,6 +106,41 @@ class TwoStage(Protocol):
 
     def decode(self, posteriors: Any) -> F0Track:
         """Turn the posteriors of one clip into a track."""
+        ...
+
+
+class Stream(Protocol):
+    """One stream in progress; samples go in, frames come out when they are decided."""
+
+    @property
+    def delay_s(self) -> float:
+        """Seconds from a frame's centre to the sample that decides it, ``inf`` where
+        the end of the stream does."""
+        ...
+
+    def load(self) -> None:
+        """Load whatever the first chunk would load else."""
+        ...
+
+    def push(self, chunk: NDArray[np.float32]) -> F0Track:
+        """Take the next samples, shape ``(n,)``; the frames that they decided."""
+        ...
+
+    def flush(self) -> F0Track:
+        """End the stream; the frames not decided yet."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """Third protocol: the extractor can follow a stream."""
+
+    def stream(self, sr: int) -> Stream:
+        """Begin a stream at ``sr`` Hz.
+
+        Raises:
+            UnavailableError: not with these options.
+        """
         ...
 
 

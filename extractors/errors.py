@@ -6,10 +6,11 @@
     ├── UsageError               the command or its configuration is wrong (exit 2)
     │   ├── ConfigError          unknown key or name, wrong type, value out of bounds
     │   └── DatasetError         no clips, duplicate ids, a path that leaves its root
-    ├── InputError               audio that cannot be measured
+    ├── InputError               audio that cannot be measured; a ValueError too
     ├── LabelError               a truth file that cannot be read or does not fit
     ├── ExtractorError           an extractor failed or broke its contract
-    │   └── TrackError           the track it returned is malformed
+    │   ├── TrackError           the track it returned is malformed
+    │   └── DeviceMemoryError    no memory at the smallest batch; a RuntimeError too
     ├── UnavailableError         device, platform or package absent: the cell is skipped
     │   └── MissingExtraError    a package is absent; carries the pip line
     └── RecordError              a result on disk that cannot be read
@@ -39,7 +40,7 @@ class DatasetError(UsageError):
     """The data set as a whole cannot be used."""
 
 
-class InputError(F0BenchError):
+class InputError(F0BenchError, ValueError):
     """Audio that cannot be measured; names the clip, the value and the remedy."""
 
 
@@ -53,6 +54,10 @@ class ExtractorError(F0BenchError):
 
 class TrackError(ExtractorError):
     """A track is malformed: lengths, order, NaN in voiced frames, range."""
+
+
+class DeviceMemoryError(ExtractorError, RuntimeError):
+    """A device has no memory left even for the smallest batch allowed."""
 
 
 class UnavailableError(F0BenchError):

@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib import metadata
 from typing import Any
 
-from .base import F0Extractor
+from .base import Extractor, F0Extractor
 from .errors import ConfigError, ExtractorError, nearest
 
 GROUP = "f0bench.extractors"
@@ -28,6 +28,11 @@ BUILT_IN: Mapping[str, str] = {
     "tracks": "extractors.peers.tracks:Tracks",
     "swiftf0": "extractors.peers.swiftf0:SwiftF0",
     "praat": "extractors.peers.praat:Praat",
+    "pyin": "extractors.pyin:Pyin",
+    "pipeline": "extractors.pipeline:Pipeline",
+    "librosa_spectrogram": "extractors.spectrogram.by_librosa:LibrosaSpectrogram",
+    "nnaudio_spectrogram": "extractors.spectrogram.by_nnaudio:NnAudioSpectrogram",
+    "torch_spectrogram": "extractors.spectrogram.by_torch:TorchSpectrogram",
 }
 
 
@@ -49,7 +54,7 @@ def targets() -> dict[str, str]:
     return found
 
 
-def extractor_class(name: str) -> type[F0Extractor]:
+def extractor_class(name: str) -> type[Extractor]:
     """Import and return the class registered as ``name``.
 
     Raises:
@@ -67,12 +72,12 @@ def extractor_class(name: str) -> type[F0Extractor]:
         raise ExtractorError(
             f"extractor '{name}' ({known[name]}) cannot be imported: {kind}{error}"
         ) from error
-    if not (inspect.isclass(found) and issubclass(found, F0Extractor)):
-        raise ExtractorError(f"{known[name]} is not a subclass of F0Extractor")
+    if not (inspect.isclass(found) and issubclass(found, Extractor)):
+        raise ExtractorError(f"{known[name]} is not a subclass of Extractor")
     return found
 
 
-def options(cls: type[F0Extractor]) -> dict[str, inspect.Parameter]:
+def options(cls: type[Extractor]) -> dict[str, inspect.Parameter]:
     """Constructor arguments of an extractor: the keys its configuration may hold."""
     found = dict(inspect.signature(cls).parameters)
     return {
@@ -82,7 +87,7 @@ def options(cls: type[F0Extractor]) -> dict[str, inspect.Parameter]:
     }
 
 
-def build(name: str, params: Mapping[str, Any]) -> F0Extractor:
+def build(name: str, params: Mapping[str, Any]) -> Extractor:
     """Construct the extractor ``name``; an unknown argument names the nearest one."""
     cls = extractor_class(name)
     valid = options(cls)
@@ -90,3 +95,15 @@ def build(name: str, params: Mapping[str, Any]) -> F0Extractor:
         if key not in valid:
             raise ConfigError(f"{name} has no option '{key}'{nearest(key, valid)}")
     return cls(**params)
+
+
+def build_f0(name: str, params: Mapping[str, Any]) -> F0Extractor:
+    """As :func:`build`, for a name that must be an F0 extractor.
+
+    Raises:
+        ConfigError: it is another kind of extractor.
+    """
+    found = build(name, params)
+    if not isinstance(found, F0Extractor):
+        raise ConfigError(f"{name} extracts no F0; use an F0 extractor such as crepe")
+    return found

@@ -4,7 +4,8 @@ An extractor brackets its work with ``with stage("network"):``. Without a listen
 that costs well under 2 µs (a context-variable read and a shared no-op object), so the
 marks stay in production code. The harness listens while it times a call.
 
-The standard names are ``resample, h2d, frontend, network, decode, post, d2h``.
+The standard names are ``resample, h2d, frontend, network, decode, post, d2h`` of an F0
+extraction, ``spectrogram``, and ``load, summary, escalation`` of the whole chain.
 Stages may nest; a listener attributes time to the innermost open stage.
 """
 
@@ -16,7 +17,19 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Protocol
 
-STAGES = ("resample", "h2d", "frontend", "network", "decode", "post", "d2h")
+STAGES = (
+    "load",
+    "resample",
+    "h2d",
+    "spectrogram",
+    "frontend",
+    "network",
+    "decode",
+    "post",
+    "d2h",
+    "summary",
+    "escalation",
+)
 
 
 class StageListener(Protocol):

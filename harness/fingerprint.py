@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from extractors.base import F0Extractor
+from extractors.base import Extractor
 from extractors.registry import extractor_class
 
 from .cell import Cell, stable_hash
@@ -84,10 +84,11 @@ def system_fingerprint(cell: Cell) -> dict[str, Any]:
         "code": [package_hash("extractors"), package_hash(cls.__module__)],
         "weights": _weights(cls, cell),
         "versions": library_versions() | _required_versions(cls),
+        **_identity(cls, cell),
     }
 
 
-def _required_versions(cls: type[F0Extractor]) -> dict[str, str]:
+def _required_versions(cls: type[Extractor]) -> dict[str, str]:
     """Versions of the distributions that hold the modules an extractor imports."""
     if not cls.requires:  # reading every installed distribution takes a while
         return {}
@@ -96,7 +97,16 @@ def _required_versions(cls: type[F0Extractor]) -> dict[str, str]:
     return {name: metadata.version(name) for name in sorted(names)}
 
 
-def _weights(cls: type[F0Extractor], cell: Cell) -> dict[str, str]:
+def _identity(cls: type[Extractor], cell: Cell) -> dict[str, dict[str, str]]:
+    """What an extractor says of this machine, if anything."""
+    try:
+        found = cls(**cell.params).identity()
+    except (Exception, SystemExit):
+        return {}  # as below
+    return {"machine": found} if found else {}
+
+
+def _weights(cls: type[Extractor], cell: Cell) -> dict[str, str]:
     try:
         paths = [Path(path) for path in cls(**cell.params).weights()]
         stats = [(path, path.stat()) for path in paths]

@@ -24,10 +24,13 @@ class References:
     Attributes:
         path: Parquet file, ``None`` where there is neither truth nor a peer's answer.
         notes: what a reader of the run must know, e.g. clips without agreement.
+        provenance: who computed the peer's answers, see
+            :mod:`harness.passes.stand_in`; ``None`` without them.
     """
 
     path: Path | None
     notes: tuple[str, ...] = ()
+    provenance: str | None = None
 
 
 def ensure_references(launcher: Launcher, cell: Cell, data: Data) -> References:
@@ -44,7 +47,7 @@ def ensure_references(launcher: Launcher, cell: Cell, data: Data) -> References:
     }
     place = launcher.cache / "references" / f"{stable_hash(parts, 16)}.parquet"
     if not launcher.settings.fresh and _verified(place):
-        return References(place)
+        return References(place, provenance=read_json(_seal(place)).get("provenance"))
     outcome = launcher.run(
         launcher.job("reference", cell, data, out=str(place)),
         device="cpu",
@@ -55,11 +58,17 @@ def ensure_references(launcher: Launcher, cell: Cell, data: Data) -> References:
     if outcome.error is not None:
         message = outcome.error["message"]
         return References(None, (f"no references for {data.name}: {message}",))
-    notes = _failures(data, (outcome.value or {}).get("errors", []))
+    value = outcome.value or {}
+    notes = _failures(data, value.get("errors", []))
     if not place.exists():
         return References(None, notes)
-    write_json(_seal(place), {"schema": SCHEMA, "sha256": _sha256(place)})
-    return References(place, notes)
+    provenance, fallback = value.get("provenance"), value.get("fallback")
+    if fallback:
+        provenance = f"{provenance}: {fallback}"
+        notes += (f"references of {data.name} by {provenance}",)
+    seal = {"schema": SCHEMA, "sha256": _sha256(place), "provenance": provenance}
+    write_json(_seal(place), seal)
+    return References(place, notes, provenance)
 
 
 def _peer_fingerprint(cell: Cell) -> dict[str, Any] | None:

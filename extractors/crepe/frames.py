@@ -7,7 +7,7 @@ network was trained (Kim, Salamon, Li and Bello 2018).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ SAMPLE_RATE = 16000  # Hz
 WINDOW = 1024  # samples
 
 Rows = NDArray[np.float32]
+Cut = Callable[[Rows, NDArray[np.int64], Rows], None]
 
 
 @dataclass(frozen=True)
@@ -56,42 +57,15 @@ def rounds(counts: Sequence[int], size: int) -> Iterator[list[Part]]:
         yield parts
 
 
-class Framer:
-    """Cuts the frames of a round; holds one resampled clip at a time.
+def cut(samples: Rows, starts: NDArray[np.int64], target: Rows) -> None:
+    """Write normalised frames of a signal.
 
     Args:
-        clips: the clips that :class:`Part` numbers refer to.
-        grid: where frames are centred.
+        samples: float32, contiguous, shape ``(n,)``.
+        starts: first sample of each frame, shape ``(frames,)``.
+        target: float32, contiguous, shape ``(frames, 1024)``.
     """
-
-    def __init__(self, clips: Sequence[Audio], grid: FrameGrid) -> None:
-        self.grid = grid
-        self.clips = clips
-        self.counts = [grid.n_frames(len(clip.samples), clip.sr) for clip in clips]
-        self._held: tuple[int, Rows, NDArray[np.int64]] | None = None
-
-    def rows(self, parts: Sequence[Part]) -> Rows:
-        """Normalised frames of ``parts``, float32, shape ``(frames, 1024)``."""
-        cut = [self._cut(part) for part in parts]
-        with stage("frontend"):
-            return normalise(cut[0] if len(cut) == 1 else np.concatenate(cut))
-
-    def _cut(self, part: Part) -> Rows:
-        if self._held is None or self._held[0] != part.clip:
-            self._held = (part.clip, *self._prepare(part.clip))
-        _, padded, starts = self._held
-        with stage("frontend"):
-            return sliding_window_view(padded, WINDOW)[starts[part.start : part.stop]]
-
-    def _prepare(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
-        """The padded signal at 16 kHz and where in it each frame starts."""
-        with stage("resample"):
-            samples = resample(self.clips[clip], SAMPLE_RATE)
-        with stage("frontend"):
-            starts = self.grid.centres(self.counts[clip], SAMPLE_RATE)
-            # resampling rounds the length, so the last window may reach further
-            after = max(0, int(starts[-1]) + WINDOW // 2 - len(samples))
-            return np.pad(samples, (WINDOW // 2, after)), starts
+    target[:] = normalise(sliding_window_view(samples, WINDOW)[starts])
 
 
 def normalise(frames: Rows) -> Rows:
@@ -105,3 +79,50 @@ def normalise(frames: Rows) -> Rows:
     deviation = np.sqrt(power / (frames.shape[1] - 1)).astype(np.float32)
     centred /= np.maximum(deviation, np.float32(1e-10))
     return centred
+
+
+class Framer:
+    """Cuts the frames of a round; holds one resampled clip at a time.
+
+    Args:
+        clips: the clips that :class:`Part` numbers refer to.
+        grid: where frames are centred.
+        cut: as :func:`cut`.
+
+    Attributes:
+        counts: frames of each clip.
+    """
+
+    def __init__(self, clips: Sequence[Audio], grid: FrameGrid, cut: Cut = cut) -> None:
+        self.grid = grid
+        self.clips = clips
+        self.counts = [grid.n_frames(len(clip.samples), clip.sr) for clip in clips]
+        self._cut = cut
+        self._held: tuple[int, Rows, NDArray[np.int64]] | None = None
+
+    def rows(self, parts: Sequence[Part]) -> Rows:
+        """Normalised frames of ``parts``, float32, shape ``(frames, 1024)``."""
+        total = sum(part.stop - part.start for part in parts)
+        rows = behind = np.empty((total, WINDOW), np.float32)
+        for part in parts:
+            samples, starts = self._signal(part.clip)
+            size = part.stop - part.start
+            with stage("frontend"):
+                self._cut(samples, starts[part.start : part.stop], behind[:size])
+            behind = behind[size:]
+        return rows
+
+    def _signal(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
+        if self._held is None or self._held[0] != clip:
+            self._held = (clip, *self._prepare(clip))
+        return self._held[1:]
+
+    def _prepare(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
+        """The padded signal at 16 kHz and where in it each frame starts."""
+        with stage("resample"):
+            samples = resample(self.clips[clip], SAMPLE_RATE)
+        with stage("frontend"):
+            starts = self.grid.centres(self.counts[clip], SAMPLE_RATE)
+            # resampling rounds the length, so the last window may reach further
+            after = max(0, int(starts[-1]) + WINDOW // 2 - len(samples))
+            return np.pad(samples, (WINDOW // 2, after)), starts

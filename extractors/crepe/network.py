@@ -14,6 +14,7 @@ results must not depend on how frames are batched or how many threads there are:
 from __future__ import annotations
 
 import importlib.util
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from extractors.errors import UnavailableError
 from extractors.stages import stage
 
 from .convolution import Spectral, Strided, spectral
-from .frames import WINDOW
+from .frames import WINDOW, cut
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +63,24 @@ def weights_file(model: str) -> Path:
     return path
 
 
+class RowNetwork(ABC):
+    """What turns rows of samples into probabilities.
+
+    Attributes:
+        micro_batch: frames of the one shape that is computed; 1 where any shape may be.
+    """
+
+    micro_batch: int
+
+    @abstractmethod
+    def __call__(self, rows: Rows) -> Rows:
+        """Probabilities ``(n, 360)`` of normalised frames ``(n, 1024)``, float32."""
+
+    def cut(self, samples: Rows, starts: NDArray[np.int64], target: Rows) -> None:
+        """Normalised frames; see :func:`extractors.crepe.frames.cut`."""
+        cut(samples, starts, target)
+
+
 @dataclass(frozen=True, eq=False)
 class _Layer:
     """One convolution, and the normalisation behind it."""
@@ -82,7 +101,7 @@ class _Layer:
         return F.max_pool1d(x, 2)
 
 
-class Network:
+class Network(RowNetwork):
     """The loaded network of one model on one device.
 
     Args:

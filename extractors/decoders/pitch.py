@@ -8,15 +8,16 @@ average. Nothing is dithered: equal input gives equal output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .bins import PITCH_BINS, bins_to_cents, cents_to_hz
-from .viterbi import Band, triangular_band, viterbi_path
+from .band import Band, triangular_band
+from .bins import CENTS_PER_BIN, PITCH_BINS, bins_to_cents, cents_to_hz
+from .viterbi import viterbi_paths
 
 TRANSITION_WIDTH = 12  # bins; torchcrepe's max(12 - |i - j|, 0)
 AVERAGE_REACH = 4  # bins on either side, as in the original CREPE
@@ -53,14 +54,12 @@ def weighted_argmax(probabilities: Probabilities, allowed: slice) -> Decoded:
 
 def viterbi(probabilities: Probabilities, allowed: slice) -> Decoded:
     """torchcrepe's smooth path, over the whole clip, at bin centres."""
-    bins = _path(probabilities, allowed)
-    return Decoded(bins, cents_to_hz(bins_to_cents(bins)))
+    return decode_clips("viterbi", [probabilities], allowed)[0]
 
 
 def viterbi_weighted(probabilities: Probabilities, allowed: slice) -> Decoded:
     """The smooth path, refined by the average around each of its bins."""
-    bins = _path(probabilities, allowed)
-    return Decoded(bins, local_average(probabilities, bins, allowed))
+    return decode_clips("viterbi_weighted", [probabilities], allowed)[0]
 
 
 DECODERS: Mapping[str, Decoder] = {
@@ -71,6 +70,26 @@ DECODERS: Mapping[str, Decoder] = {
 }
 
 
+def decode_clips(
+    decoder: str, clips: Sequence[Probabilities], allowed: slice
+) -> list[Decoded]:
+    """One of :data:`DECODERS` over many clips; paths are searched in parallel.
+
+    Each clip gets what it would get alone.
+    """
+    if decoder not in ("viterbi", "viterbi_weighted"):
+        return [DECODERS[decoder](clip, allowed) for clip in clips]
+    paths = viterbi_paths(
+        clips, transitions(), lambda rows: softmax_open(rows, allowed)
+    )
+    if decoder == "viterbi":
+        return [Decoded(path, cents_to_hz(bins_to_cents(path))) for path in paths]
+    return [
+        Decoded(path, local_average(clip, path, allowed))
+        for clip, path in zip(clips, paths, strict=True)
+    ]
+
+
 def local_average(
     probabilities: Probabilities, bins: NDArray[np.int64], allowed: slice
 ) -> NDArray[np.float64]:
@@ -78,15 +97,16 @@ def local_average(
 
     A frame whose weights are all zero keeps the centre of its bin.
     """
-    window = bins[:, None] + np.arange(-AVERAGE_REACH, AVERAGE_REACH + 1)
-    open_ = (window >= allowed.start) & (window < allowed.stop)
-    rows = np.arange(len(bins))[:, None]
-    near = probabilities[rows, window.clip(0, PITCH_BINS - 1)].astype(np.float64)
-    weights = np.where(open_, near, 0.0)
-    total = weights.sum(axis=1)
-    offset = (weights * bins_to_cents(window)).sum(axis=1)
-    centre = bins_to_cents(bins)
-    return cents_to_hz(np.divide(offset, total, out=centre, where=total > 0))
+    distance = np.arange(-AVERAGE_REACH, AVERAGE_REACH + 1)
+    window = bins[:, None] + distance
+    first = np.arange(0, probabilities.size, PITCH_BINS)[:, None]
+    inside = window.clip(0, PITCH_BINS - 1)
+    near = probabilities.take(first + inside).astype(np.float64)
+    near[(window < allowed.start) | (window >= allowed.stop)] = 0.0
+    total = np.einsum("ij->i", near)
+    shift = np.einsum("ij,j->i", near, distance.astype(np.float64))
+    np.divide(shift, total, out=shift, where=total > 0)
+    return cents_to_hz(bins_to_cents(bins) + CENTS_PER_BIN * shift)
 
 
 def softmax_open(probabilities: Probabilities, allowed: slice) -> Probabilities:
@@ -110,13 +130,7 @@ def _peak(probabilities: Probabilities, allowed: slice) -> NDArray[np.int64]:
     return probabilities[:, allowed].argmax(axis=1) + int(allowed.start)
 
 
-def _path(probabilities: Probabilities, allowed: slice) -> NDArray[np.int64]:
-    return viterbi_path(
-        probabilities, transitions(), lambda rows: softmax_open(rows, allowed)
-    )
-
-
 @lru_cache(maxsize=1)
 def transitions() -> Band:
-    """The transition table of :func:`viterbi`, built at its first use."""
+    """The transitions of :func:`viterbi`, built at its first use."""
     return triangular_band(PITCH_BINS, TRANSITION_WIDTH)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.base import choose
-from extractors.decoders.sparse_viterbi import sparse_viterbi
 from extractors.stages import stage
 from extractors.track import F0Track, as_track
 
@@ -31,11 +30,34 @@ def decoding_with(viterbi: str) -> Iterator[None]:
 
     sequence: Any = librosa.sequence  # type: ignore[attr-defined]  # lazily exported
     original = sequence.viterbi
-    sequence.viterbi = sparse_viterbi
+    sequence.viterbi = banded_viterbi
     try:
         yield
     finally:
         sequence.viterbi = original
+
+
+def banded_viterbi(
+    prob: NDArray[np.floating], transition: NDArray[np.float64], *, p_init: object
+) -> NDArray[np.int64]:
+    """The path of ``librosa.sequence.viterbi`` for the arguments that pYIN gives it.
+
+    Args:
+        prob: likelihoods, voiced before unvoiced, shape ``(..., 2 n, T)``.
+        transition: shape ``(2 n, 2 n)``, each quarter banded.
+        p_init: uniform.
+
+    Returns:
+        int64, shape ``(..., T)``.
+    """
+    from extractors.decoders.band import band_of_matrix
+    from extractors.decoders.viterbi import Dense, decode
+
+    tiny = float(np.finfo(prob.dtype).tiny)
+    band = band_of_matrix(transition, tiny, blocks=2)
+    channels = prob.reshape(-1, *prob.shape[-2:]).swapaxes(1, 2)
+    paths = decode([Dense(rows, None, tiny) for rows in channels], band)
+    return np.reshape(paths, (*prob.shape[:-2], prob.shape[-1]))
 
 
 class LibrosaPyin(LibrosaTracker):
@@ -45,9 +67,8 @@ class LibrosaPyin(LibrosaTracker):
     ``voiced_prob``. Other arguments: see :class:`LibrosaTracker`.
 
     Args:
-        viterbi: ``librosa``, or ``sparse`` for the same path from
-            :func:`~extractors.decoders.sparse_viterbi.sparse_viterbi`, which makes a
-            reference cheap; never for timing, where the peer is measured as it is.
+        viterbi: ``librosa``, or ``banded`` for the same path from our decoder, where
+            nothing is timed; in a timing the peer is measured as it is.
     """
 
     name: ClassVar[str] = "librosa_pyin"
@@ -62,7 +83,7 @@ class LibrosaPyin(LibrosaTracker):
         viterbi: str = "librosa",
     ) -> None:
         super().__init__(fmin=fmin, fmax=fmax, hop_s=hop_s, frame_length=frame_length)
-        self.viterbi = choose(viterbi, ("librosa", "sparse"), "viterbi")
+        self.viterbi = choose(viterbi, ("librosa", "banded"), "viterbi")
 
     def _run(self, samples: NDArray[np.float32], sr: int) -> F0Track:
         import librosa

@@ -10,20 +10,20 @@ from harness.tasks import make_task
 
 from .common import Reader, ask
 from .outputs import OutputWriter
+from .stand_in import answering
 
 
 def write_references(job: Job, teller: Teller) -> dict[str, Any]:
     """Write truth and the outputs of the reference peer, one row group per clip.
 
     Columns: ``clip_id, source ("truth" | "peer"), frame`` and those of the task. A clip
-    on which the peer fails has no agreement; the errors are returned.
+    on which the peer fails has no agreement; the errors are returned, and who computed
+    the peer's answers.
     """
     task = make_task(job.task)
-    peer = task.peer() if job.task.agreement else None
-    system = task.build(*peer) if peer else None
-    if system is not None:
-        teller.alive(None, 0.0, 0.0)
-        system.load()
+    teller.alive(None, 0.0, 0.0)
+    asked = answering(task, Reader(job, task).items()) if job.task.agreement else None
+    system = asked.system if asked else None
     errors: list[dict[str, Any]] = []
     done = 0.0
     assert job.out is not None  # the parent always names the file
@@ -42,4 +42,9 @@ def write_references(job: Job, teller: Teller) -> dict[str, Any]:
                         columns = task.columns(answer.output)
                         writer.add(item.id, columns, source="peer")
                 done += item.seconds
-    return {"errors": errors, "seconds": done}
+    return {
+        "errors": errors,
+        "seconds": done,
+        "provenance": asked.provenance if asked else None,
+        "fallback": asked.fallback if asked else None,
+    }

