@@ -17,18 +17,36 @@ if TYPE_CHECKING:
     from extractors.base import F0Extractor as F0Extractor
     from extractors.crepe import Crepe as Crepe
     from extractors.errors import F0BenchError as F0BenchError
+    from extractors.escalation import EscalationRule as EscalationRule
+    from extractors.service import AudioFeatureService as AudioFeatureService
+    from extractors.service import CPUFallbackBackend as CPUFallbackBackend
+    from extractors.service import EscalationZone as EscalationZone
+    from extractors.service import GPUAudioBackend as GPUAudioBackend
+    from extractors.service import MemoryManager as MemoryManager
+    from extractors.service import NNAudioProcessor as NNAudioProcessor
+    from extractors.service import TorchCrepeExtractor as TorchCrepeExtractor
     from extractors.stages import stage as stage
+    from extractors.streaming import StreamingCrepe as StreamingCrepe
     from extractors.track import F0Track as F0Track
     from extractors.track import FrameGrid as FrameGrid
     from harness.api import run_cell as run_cell
 
 _HOMES = {
     "Audio": "extractors.audio",
+    "AudioFeatureService": "extractors.service",
+    "CPUFallbackBackend": "extractors.service",
     "Crepe": "extractors.crepe",
+    "EscalationRule": "extractors.escalation",
+    "EscalationZone": "extractors.service",
     "F0BenchError": "extractors.errors",
     "F0Extractor": "extractors.base",
     "F0Track": "extractors.track",
     "FrameGrid": "extractors.track",
+    "GPUAudioBackend": "extractors.service",
+    "MemoryManager": "extractors.service",
+    "NNAudioProcessor": "extractors.service",
+    "StreamingCrepe": "extractors.streaming",
+    "TorchCrepeExtractor": "extractors.service",
     "run_cell": "harness.api",
     "stage": "extractors.stages",
 }

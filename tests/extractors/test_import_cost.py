@@ -8,12 +8,18 @@ import pytest
 MODULES = [
     "extractors",
     "extractors.crepe",
+    "extractors.decoders.pitch",
+    "extractors.pyin",
     "extractors.peers.torchcrepe",
     "extractors.peers.librosa_pyin",
     "extractors.peers.librosa_yin",
     "extractors.peers.tracks",
     "extractors.peers.swiftf0",
     "extractors.peers.praat",
+    "extractors.pipeline",
+    "extractors.spectrogram.by_librosa",
+    "extractors.spectrogram.by_nnaudio",
+    "extractors.spectrogram.by_torch",
 ]
 HEAVY = "torch numba librosa torchcrepe onnxruntime parselmouth pandas scipy"
 

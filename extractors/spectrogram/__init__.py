@@ -1,0 +1,1 @@
+"""Spectrograms: one definition of STFT, mel and constant-Q, by several libraries."""

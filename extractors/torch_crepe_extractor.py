@@ -1,0 +1,394 @@
+"""CREPE for the F0 service: any number of windows, any length, whatever fits.
+
+Windows are framed each on its own and their *frames* share network rounds
+(:class:`extractors.crepe.Crepe`), so a window never sees its neighbour. When the device
+runs out of memory, the batch is halved and work goes on with the first window that has
+no answer yet; batch sizes do not show in results. Recordings of more than an hour go
+through :mod:`extractors.long_form`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .audio import Audio
+from .base import check_range, choose
+from .crepe import Crepe
+from .crepe.extractor import MODELS, Posteriors, check_batch_size
+from .crepe.frames import SAMPLE_RATE
+from .decoders.bins import allowed_bins
+from .device import check_device, cuda_missing, resolve
+from .errors import ConfigError, UnavailableError
+from .long_form import posteriors_in_pieces
+from .memory import MemoryManager, is_out_of_memory
+from .service_audio import Rest, as_audio, as_windows, service_grid
+from .sharing import Edges, Sharing, joined
+from .track import F0Track, FrameGrid
+from .windows import REDUCERS, WindowSummary, summarise
+
+Floats = NDArray[np.float32]
+DECODER = "viterbi_weighted"
+LONG_S = 3600.0  # seconds; longer recordings are worked through in pieces
+PROBED = (512, 2048)  # frames whose peaks tell what a frame costs
+
+
+@dataclass
+class CallRecord:
+    """What the last call did.
+
+    Attributes:
+        algorithm: model and decoder.
+        requested_device, device: asked for, and used.
+        precision: of the network.
+        clips, frames: answered so far.
+        infer_calls: calls into the network's batches; 1 for any number of windows
+            unless memory ran out.
+        batch_sizes: in frames, every one that was tried; the last one held.
+        pieces: whether a long recording was worked through in pieces.
+        batching, reduce, share_frames: how windows were treated, empty for one clip.
+        fallback: why it did not run where it was asked to, or ``None``.
+    """
+
+    algorithm: str
+    requested_device: str
+    device: str
+    precision: str
+    clips: int = 0
+    frames: int = 0
+    infer_calls: int = 0
+    batch_sizes: list[int] = field(default_factory=list)
+    pieces: bool = False
+    batching: str = ""
+    reduce: str = ""
+    share_frames: bool = False
+    fallback: str | None = None
+
+    @property
+    def oom_retries(self) -> int:
+        """How often memory ran out and the batch was halved."""
+        return max(0, len(self.batch_sizes) - 1)
+
+
+class TorchCrepeExtractor:
+    """F0 of recordings and of windows by CREPE.
+
+    The model is loaded by the first call that needs it.
+
+    Args:
+        model: ``full`` or ``tiny``.
+        device: ``cuda``, ``cuda:1``, ``cpu`` or ``auto``.
+        batch_size: frames of one network round at most; does not change results.
+        precision: ``fp32``; ``bf16``, and on a GPU ``tf32`` and ``fp16``, change them.
+        compiler: ``none``, or ``tensorrt`` on a GPU.
+        threshold: a frame is voiced from this confidence on, in [0, 1]; 0.5 if
+            ``None``.
+        memory: decides on batch sizes; one for ``device`` unless stated.
+        long_s: recordings of more seconds are worked through in pieces.
+        piece_s: seconds of a piece.
+
+    Raises:
+        ConfigError: an argument is unknown or out of its bounds.
+    """
+
+    def __init__(
+        self,
+        model: str = "full",
+        device: str = "cuda",
+        batch_size: int = 2048,
+        *,
+        precision: str = "fp32",
+        compiler: str = "none",
+        threshold: float | None = None,
+        memory: MemoryManager | None = None,
+        long_s: float = LONG_S,
+        piece_s: float = 60.0,
+    ) -> None:
+        self.model = choose(model, MODELS, "model")
+        self.device = self._requested = check_indexed(device)
+        self.batch_size = check_batch_size(batch_size)
+        self.precision, self.compiler = precision, compiler
+        self.threshold = threshold
+        self.long_s, self.piece_s = long_s, piece_s
+        self.memory = memory
+        self.record = self._new_record()
+        self._crepe = self._build()
+        self._ready = False
+
+    def _build(self) -> Crepe:
+        options: dict[str, Any] = {
+            "model": self.model,
+            "device": self.device.partition(":")[0],
+            "decoder": DECODER,
+            "threshold": self.threshold,
+        }
+        if self.precision == "fp32" and self.compiler == "none":
+            return Crepe(**options)
+        from .crepe.reduced import ReducedCrepe
+
+        return ReducedCrepe(self.precision, self.compiler, **options)
+
+    @property
+    def is_gpu_available(self) -> bool:
+        """Whether torch can use a CUDA device here."""
+        return cuda_missing() is None
+
+    def load(self) -> None:
+        """Read the weights and run the network once.
+
+        Raises:
+            UnavailableError: device, precision or a package cannot be had here.
+        """
+        if self._ready:
+            return
+        resolved = resolve(self._crepe.device)
+        if resolved == "cpu":
+            self.device = "cpu"
+        elif self.device == "auto":
+            self.device = resolved
+        with self._here():
+            self._crepe.load()
+        if self.memory is None:
+            self.memory = MemoryManager(self.device)
+        self._ready = True
+        if self.device != "cpu":
+            self.memory.learn(self.peak_bytes, PROBED)
+
+    def peak_bytes(self, frames: int) -> int:
+        """Bytes that a batch of so many frames takes on the GPU at most, measured.
+
+        Weights and what else the process holds there are included.
+
+        Raises:
+            UnavailableError: this runs on a CPU, where nobody counts.
+        """
+        self.load()
+        if self.device == "cpu":
+            raise UnavailableError("peak_bytes needs a GPU; the device is cpu")
+        import torch
+
+        engine = copy(self._crepe)
+        engine.batch_size = frames
+        samples = (frames - 1) * int(engine.grid.hop_length(SAMPLE_RATE))
+        clip = Audio(np.zeros(max(1, samples), np.float32), SAMPLE_RATE)
+        with self._here():
+            torch.cuda.reset_peak_memory_stats()
+            for _ in engine.infer([clip]):
+                pass
+            return int(torch.cuda.max_memory_allocated())
+
+    def extract_f0(
+        self, audio: ArrayLike, sr: int, fmin: float = 50.0, fmax: float = 550.0
+    ) -> tuple[Floats, Floats]:
+        """F0 of one recording.
+
+        Args:
+            audio: floating point, shape ``(n,)``, ``n ≥ 1``.
+            sr: Hz, at least 8000.
+            fmin, fmax: F0 range in Hz. A pitch outside is folded onto the range, with
+                the confidence of the bin that it lands on.
+
+        Returns:
+            ``f0`` float32, Hz, NaN where unvoiced, and ``confidence`` float32 in
+            [0, 1], both of shape ``(1 + n // hop,)`` with ``hop = sr // 100`` samples;
+            frame ``i`` is centred at sample ``i · hop``.
+
+        Raises:
+            InputError: audio or rate cannot be used; a ``ValueError``.
+        """
+        track = self.track(audio, sr, fmin, fmax)
+        return np.where(track.voiced, track.f0, np.float32(np.nan)), track.confidence
+
+    def extract_f0_batch(
+        self,
+        audio_windows: ArrayLike,
+        sr: int,
+        fmin: float = 50.0,
+        fmax: float = 550.0,
+        *,
+        reduce: str = "median_cents",
+    ) -> tuple[Floats, Floats]:
+        """One F0 and one confidence per window; see :mod:`extractors.windows`.
+
+        Args:
+            audio_windows: floating point, shape ``(windows, n)``.
+            sr, fmin, fmax: as :meth:`extract_f0`.
+            reduce: ``median_cents`` or ``mean_hz``.
+
+        Returns:
+            ``f0`` float32, Hz, NaN where nothing is voiced, and ``confidence`` float32,
+            the mean over all frames; both of shape ``(windows,)``.
+
+        Raises:
+            InputError: audio or rate cannot be used; a ``ValueError``.
+        """
+        found = self.summarise(audio_windows, sr, fmin, fmax, reduce=reduce)
+        return found.f0, found.confidence
+
+    def summarise(
+        self,
+        audio_windows: ArrayLike,
+        sr: int,
+        fmin: float = 50.0,
+        fmax: float = 550.0,
+        *,
+        reduce: str = "median_cents",
+    ) -> WindowSummary:
+        """:meth:`extract_f0_batch` with coverage; the memory is that of one window."""
+        choose(reduce, tuple(REDUCERS), "reduce")
+        tracks = self.window_tracks(audio_windows, sr, fmin, fmax)
+        found = summarise(tracks, reduce)
+        self.record.batching, self.record.reduce = "frames", reduce
+        return found
+
+    def track(
+        self,
+        audio: ArrayLike,
+        sr: int,
+        fmin: float = 50.0,
+        fmax: float = 550.0,
+        *,
+        hop_length: int | None = None,
+    ) -> F0Track:
+        """The track behind :meth:`extract_f0`, with F0 in unvoiced frames too."""
+        clip = as_audio(audio, sr)
+        grid = service_grid(clip.sr, hop_length)
+        self._begin(fmin, fmax)
+        if clip.seconds > self.long_s:
+            self.record.pieces = True
+            found = posteriors_in_pieces(
+                clip, grid, lambda part: self._infer(part, grid), self.piece_s
+            )
+        else:
+            (found,) = self._infer([clip], grid)
+        self.record.clips, self.record.frames = 1, len(found)
+        return self._decode(found, grid, fmin, fmax)
+
+    def window_tracks(
+        self,
+        audio_windows: ArrayLike,
+        sr: int,
+        fmin: float = 50.0,
+        fmax: float = 550.0,
+        *,
+        hop_length: int | None = None,
+    ) -> Iterator[F0Track]:
+        """The tracks of windows, in order, each as if extracted alone.
+
+        Args:
+            audio_windows, sr, fmin, fmax: as :meth:`extract_f0_batch`.
+            hop_length: samples between frames; ``None`` is ``sr // 100``.
+        """
+        windows = as_windows(audio_windows, sr)
+        grid = service_grid(windows.sr, hop_length)
+        self._begin(fmin, fmax)
+        return self._decoded(self._infer(windows, grid), grid, fmin, fmax)
+
+    def shared_tracks(
+        self,
+        audio: Audio,
+        starts: NDArray[np.int64],
+        sharing: Sharing,
+        fmin: float,
+        fmax: float,
+    ) -> Iterator[F0Track]:
+        """Tracks of overlapping windows of one recording, inner frames shared.
+
+        Args:
+            audio: the recording.
+            starts: first sample of each window, multiples of ``sharing.step``.
+            sharing: what windows share; see :func:`extractors.windows.plan_sharing`.
+            fmin, fmax: F0 range in Hz.
+        """
+        grid = service_grid(audio.sr, sharing.step)
+        self._begin(fmin, fmax)
+        self.record.share_frames = True
+        whole = posteriors_in_pieces(
+            audio, grid, lambda part: self._infer(part, grid), self.piece_s
+        )
+        edges = self._infer(Edges(audio, starts, sharing), grid)
+        found = joined(whole, edges, starts, sharing)
+        return self._decoded(found, grid, fmin, fmax)
+
+    def _decoded(
+        self, found: Iterator[Floats], grid: FrameGrid, fmin: float, fmax: float
+    ) -> Iterator[F0Track]:
+        for probabilities in found:
+            self.record.clips += 1
+            self.record.frames += len(probabilities)
+            yield self._decode(probabilities, grid, fmin, fmax)
+
+    def _decode(
+        self, probabilities: Floats, grid: FrameGrid, fmin: float, fmax: float
+    ) -> F0Track:
+        engine = copy(self._crepe)
+        engine.allowed = allowed_bins(fmin, fmax)
+        return engine.decode(Posteriors(probabilities, grid.times(len(probabilities))))
+
+    def _infer(self, clips: Sequence[Audio], grid: FrameGrid) -> Iterator[Floats]:
+        """Posteriors of every clip, whatever batch the device's memory allows."""
+        assert self.memory is not None  # _begin has loaded
+        engine = copy(self._crepe)  # a shallow copy shares the loaded network
+        engine.grid = grid
+        sizes = self.record.batch_sizes
+        if not sizes:
+            sizes.append(self.memory.start(self.batch_size))
+        done = 0
+        while done < len(clips):
+            engine.batch_size = sizes[-1]
+            self.record.infer_calls += 1
+            try:
+                with self._here():
+                    for found in engine.infer(Rest(clips, done)):
+                        done += 1
+                        yield found.probabilities
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                full = True
+            else:
+                full = False
+            if full:  # outside the handler, whose traceback holds the failed frames
+                sizes.append(self.memory.smaller(sizes[-1]))
+
+    def _begin(self, fmin: float, fmax: float) -> None:
+        check_range(fmin, fmax)
+        allowed_bins(fmin, fmax)
+        self.load()
+        self.record = self._new_record()
+
+    def _new_record(self) -> CallRecord:
+        return CallRecord(
+            f"crepe {self.model}, {DECODER}",
+            self._requested,
+            self.device,
+            self.precision,
+        )
+
+    def _here(self) -> AbstractContextManager[Any]:
+        """Make ``cuda:1`` the thread's current device; ``cuda`` is the first one."""
+        if ":" not in self.device:
+            return nullcontext()
+        import torch
+
+        return torch.cuda.device(self.device)
+
+
+def check_indexed(device: str) -> str:
+    """Accept ``auto``, ``cpu``, ``cuda`` and ``cuda:<number>``.
+
+    Raises:
+        ConfigError: any other name.
+    """
+    name, colon, index = device.partition(":")
+    check_device(name)
+    if colon and (name != "cuda" or not re.fullmatch(r"\d+", index)):
+        raise ConfigError(f"device={device} must be auto, cpu, cuda or cuda:<number>")
+    return device
