@@ -18,7 +18,7 @@ from typing import Any
 
 from extractors.errors import ConfigError, UsageError
 
-from . import kernel_cache
+from . import doctor_perf, kernel_cache
 from .confdir import conf_dir
 from .doctor_packages import check_extras, check_packages, check_python
 from .environment import THREAD_VARIABLES, Inventory, inventory
@@ -206,10 +206,27 @@ def check_numba_cache() -> Iterator[Finding]:
         yield Finding("fail", "numba cache", text, "export NUMBA_CACHE_DIR=~/.numba")
         return
     if place == usual:
-        yield Finding("ok", "numba cache", str(place))
+        yield Finding("ok", "numba cache", f"{place} can be written")
     else:
         text = f"{usual} cannot be written; {place} is used, which may not last"
         yield Finding("warn", "numba cache", text, "export NUMBA_CACHE_DIR=~/.numba")
+
+
+def warmed(results_dir: str) -> list[Finding]:
+    """The report, and how the kernels of every installed extractor were compiled."""
+    from .console import progress_reporter
+    from .warm import subjects, warm
+
+    found = inventory(torchaudio=True)
+    findings = report(results_dir, found)
+    if exit_code(findings):
+        return findings  # what cannot run cannot be compiled for
+    listed = subjects(found.devices)
+    with progress_reporter(len(listed)) as reporter:
+        for subject in listed:
+            reporter.step(f"kernels of {subject.name}", 0.0)
+            findings += warm(subject)
+    return findings
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -243,10 +260,12 @@ def render(findings: Sequence[Finding]) -> Any:
 
 
 def main(flags: Any = None, words: Sequence[str] = ()) -> int:
-    """Print the report.
+    """Print the report; with ``--warm``, compile all kernels first.
+
+    ``--perf`` prints what decides speed instead.
 
     Args:
-        flags: the command's flags; ``json`` and ``results_dir`` are read.
+        flags: the command's flags; ``json``, ``results_dir`` and ``warm`` are read.
         words: further words of the command, of which ``doctor`` takes none.
 
     Returns:
@@ -254,7 +273,11 @@ def main(flags: Any = None, words: Sequence[str] = ()) -> int:
     """
     if words:
         raise UsageError(f"doctor takes no arguments, not '{words[0]}'")
-    findings = report(getattr(flags, "results_dir", None) or "results")
+    place = getattr(flags, "results_dir", None) or "results"
+    if getattr(flags, "perf", False):
+        findings = doctor_perf.report()
+    else:
+        findings = warmed(place) if getattr(flags, "warm", False) else report(place)
     if getattr(flags, "json", False):
         print(json.dumps(as_dict(findings), allow_nan=False))
     else:

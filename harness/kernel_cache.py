@@ -3,8 +3,8 @@
 Processes that compile the same functions at the same time can leave a cache whose parts
 do not belong together, and whoever loads it crashes (numba issues 4807 and 10128). So
 every worker holds a folder of its own while it lives: the first one of its extractor
-that nobody holds. What a finished worker has compiled is kept as a snapshot, from which
-a new folder starts: compiling librosa's kernels takes half a minute.
+that nobody holds. What finished workers have compiled is gathered in a snapshot, from
+which a new folder starts: compiling librosa's kernels takes half a minute.
 
 The folders lie in ``$NUMBA_CACHE_DIR``, else in the user's cache folder.
 """
@@ -88,7 +88,11 @@ def fill(folder: Path, base: Path | None = None) -> None:
 
 
 def _keep(folder: Path, base: Path) -> None:
-    """Make the snapshot anew where this folder holds more than it."""
+    """Make the snapshot anew where this folder holds a kernel that it lacks.
+
+    A kernel that both hold is taken from the folder, whole: its index and its code
+    belong together.
+    """
     snapshot = base / SNAPSHOT
     if _kernels(folder) <= _kernels(snapshot):
         return
@@ -96,6 +100,8 @@ def _keep(folder: Path, base: Path) -> None:
         new, old = Path(scratch) / "new", Path(scratch) / "old"
         try:
             shutil.copytree(folder, new, ignore=shutil.ignore_patterns(LOCK))
+            for index in _kernels(snapshot) - _kernels(new):
+                _copy_kernel(snapshot / index, new / index)
             if snapshot.exists():
                 snapshot.rename(old)
             new.rename(snapshot)
@@ -103,8 +109,17 @@ def _keep(folder: Path, base: Path) -> None:
             return  # a full disk, or another run was first: next time
 
 
-def _kernels(folder: Path) -> int:
-    return sum(1 for _ in folder.rglob("*.nbi"))
+def _kernels(folder: Path) -> set[Path]:
+    """Index files below ``folder``, one for each function, relative to it."""
+    return {place.relative_to(folder) for place in folder.rglob("*.nbi")}
+
+
+def _copy_kernel(index: Path, target: Path) -> None:
+    """Copy an index with the files of code beside it, named after it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for part in index.parent.iterdir():
+        if part.name.startswith(f"{index.stem}."):
+            shutil.copyfile(part, target.parent / part.name)
 
 
 def _locked(handle: IO[str]) -> bool:

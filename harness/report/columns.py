@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.metrics.base import Metric, Value
 
@@ -20,7 +20,8 @@ class Column:
         scale: factor from the metric's SI unit to the unit shown.
         digits: decimals, ``None`` for three significant digits.
         signed: write a plus sign.
-        part: ``value``; ``half_width`` of the interval; ``ratio`` to row 1.
+        part: ``value``; ``half_width`` of the interval, or both of its ends
+            (``interval``); ``ratio`` to row 1.
     """
 
     metric: str
@@ -32,11 +33,16 @@ class Column:
 
     def show(self, values: Mapping[str, Value], first: Mapping[str, Value]) -> str:
         """The cell of a row with ``values``; ``first`` are the values of row 1."""
+        if self.part != "interval":
+            return self._number(self.pick(values, first))
+        value = values.get(self.metric)
+        if value is None or value.low is None or value.high is None:
+            return text.UNDEFINED
+        return f"{self._number(value.low)}–{self._number(value.high)}"
+
+    def _number(self, value: float | None) -> str:
         return text.number(
-            self.pick(values, first),
-            scale=self.scale,
-            digits=self.digits,
-            signed=self.signed,
+            value, scale=self.scale, digits=self.digits, signed=self.signed
         )
 
     def pick(
@@ -86,9 +92,21 @@ HEADLINE_COST = (
     Column("peak_host_bytes", ("host", "GiB"), 2**-30, digits=2),
     Column("peak_gpu_allocated_bytes", ("GPU", "GiB"), 2**-30, digits=2),
 )
+#: What it shows besides where the scenario ``stream`` was measured.
+HEADLINE_STREAM = (
+    Column("stream_chunk_p50_s", ("chunk", "p50 ms"), 1000, digits=None),
+    Column("stream_chunk_p99_s", ("chunk", "p99 ms"), 1000, digits=None),
+    Column("stream_deadline_miss_ratio", ("late", "%"), 100),
+    Column("stream_agreement_ratio", ("as off-", "line %"), 100),
+    Column("stream_delay_s", ("delay", "ms"), 1000, digits=None),
+)
 #: Per-clip tables show the first of these that has a value anywhere.
 CLIP_METRICS = ("pitch_f1_50c", "rpa_50c", "agreement_rpa_50c")
 _OTHER_TASK_COLUMNS = 8
+#: Beginnings of the names of times that are shown in ms.
+MILLISECONDS = ("latency", "offset", "drift", "stream")
+#: Ratios that are no shares of anything: far below or above 1, not shown in per cent.
+PLAIN_RATIOS = ("rtf", "spectrum_relative_error")
 
 
 def accuracy_columns(
@@ -106,7 +124,7 @@ def accuracy_columns(
         return [generic(m) for m in scored if m.name in present]
     names = {m.name for m in scored}
     if not any(c.metric in names for c in HEADLINE_ACCURACY):  # another kind of task
-        return [generic(m) for m in scored[:_OTHER_TASK_COLUMNS]]
+        return [_labelled(m) for m in scored[:_OTHER_TASK_COLUMNS]]
     return list(HEADLINE_ACCURACY)
 
 
@@ -116,7 +134,8 @@ def cost_columns(
     """Columns of the cost table; arguments as for :func:`accuracy_columns`."""
     if wide:
         return [generic(m) for m in metrics if m.name in present]
-    return list(HEADLINE_COST)
+    streamed = any(column.metric in present for column in HEADLINE_STREAM)
+    return [*HEADLINE_COST, *(HEADLINE_STREAM if streamed else ())]
 
 
 def generic(metric: Metric) -> Column:
@@ -126,13 +145,22 @@ def generic(metric: Metric) -> Column:
     return Column(metric.name, (metric.name, unit), scale, digits, signed)
 
 
+def _labelled(metric: Metric) -> Column:
+    """As :func:`generic` under the metric's label, where that ends with the unit."""
+    column = generic(metric)
+    unit = column.head[1]
+    if not metric.label.endswith(f" {unit}"):
+        return column
+    return replace(column, head=(metric.label.removesuffix(f" {unit}"), unit))
+
+
 def _shown(metric: Metric) -> tuple[float, int | None, str]:
     """Scale, decimals and unit for one of the units of :class:`Metric`."""
-    if metric.unit == "1" and metric.name != "rtf":
+    if metric.unit == "1" and metric.name not in PLAIN_RATIOS:
         return 100.0, 1, "%"
     if metric.unit == "bytes":
         return 2**-30, 2, "GiB"
-    if metric.unit == "s" and metric.name.startswith(("latency", "offset", "drift")):
+    if metric.unit == "s" and metric.name.startswith(MILLISECONDS):
         return 1000.0, None, "ms"
     if metric.unit == "clips":
         return 1.0, 0, metric.unit

@@ -22,22 +22,29 @@ if TYPE_CHECKING:
     from harness.flags import Flags
     from harness.records import Run
 
+    from .markers import Place
+
 
 def report(flags: Flags, words: Sequence[str]) -> int:
     """``f0bench report [RUN…]``: write the report again and print it.
 
     Several runs become one table, its rows labelled by run; its files go to ``--out``
-    or to a folder of their own below the results.
+    or to a folder of their own below the results. ``--into FILE`` also puts the run
+    between two markers of a Markdown file; ``claims=NAME`` adds published figures.
 
     Returns:
         0; what the gate says is not judged again.
 
     Raises:
-        UsageError: no such run, or ``--by`` names an unknown tag.
+        UsageError: no such run, ``--by`` names an unknown tag, or the file of
+            ``--into`` has no such place; nothing is written then.
     """
+    from harness.claims.command import report_block, split
     from harness.disagreements import replacements
 
-    sources = [source(flags, word) for word in words or ["latest"]]
+    runs, claims = split(words)
+    sources = [source(flags, word) for word in runs or ["latest"]]
+    place = _place(flags, sources)
     gate = read_gate(sources[0].run) if len(sources) == 1 else None
     build = partial(
         build_page,
@@ -46,6 +53,9 @@ def report(flags: Flags, words: Sequence[str]) -> int:
         by=flags.by,
         calibrate=flags.calibrate,
         replacements=replacements(sources[0].run) if len(sources) == 1 else (),
+        blocks=[report_block(s.run, s.summaries, claims) for s in sources]
+        if claims
+        else (),
     )
     page = build(wide=flags.wide)
     folder = flags.out or _folder(flags, sources)
@@ -53,10 +63,36 @@ def report(flags: Flags, words: Sequence[str]) -> int:
     kept = page if not flags.wide else build()
     write_page(folder.resolve(), kept, sources)
     terminal.show(page, files=files_line(folder.resolve()))
+    _fill(place, sources[0], gate)
     if flags.json:
         found = [document(s.run, s.summaries, read_gate(s.run)) for s in sources]
         _print_json(found[0] if len(found) == 1 else {"schema": SCHEMA, "runs": found})
     return 0
+
+
+def _place(flags: Flags, sources: Sequence[Source]) -> Place | None:
+    """Where ``--into`` puts the run, ``None`` where it was not given."""
+    from .markers import find_place
+
+    if flags.into is None:
+        if flags.marker is not None:
+            raise UsageError("--marker names a place in a file; add --into FILE")
+        return None
+    if len(sources) > 1:
+        raise UsageError(f"--into takes one run, got {len(sources)}; write one by one")
+    run = sources[0].run
+    return find_place(
+        flags.into, flags.marker or run.plan.get("experiment") or run.name
+    )
+
+
+def _fill(place: Place | None, found: Source, gate: Any) -> None:
+    """Write the run into the place of ``--into`` and say so."""
+    from .embedded import embedded
+
+    if place is not None:
+        place.write(embedded(found, gate))
+        sys.stdout.write(f" {place.path}: {place.name} now holds this run\n")
 
 
 def compare(flags: Flags, words: Sequence[str]) -> int:

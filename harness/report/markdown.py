@@ -33,9 +33,14 @@ def markdown(page: Page) -> str:
 
 
 def _table(table: Table, level: str = "##") -> str:
+    return f"{level} {escape(table.title)}\n\n{untitled(table)}"
+
+
+def untitled(table: Table) -> str:
+    """The rows and notes of a table, without its title."""
     heads = [escape(head.line) for head in table.columns]
     rule = [":--" if head.left else "--:" for head in table.columns]
-    lines = [f"{level} {escape(table.title)}", "", _line(heads), _line(rule)]
+    lines = [_line(heads), _line(rule)]
     lines += [_line(_cells(row, len(heads))) for row in table.rows]
     if table.notes:
         lines += ["", *(f"- {escape(note)}" for note in table.notes)]

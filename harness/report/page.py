@@ -42,7 +42,8 @@ class Page:
         left_out: one line per reason: skipped, merged and dropped.
         gate: verdict line first, then rules; empty without a gate.
         verdict: verdict of the gate, empty without one.
-        changes: what changes where a candidate replaces the incumbent.
+        changes: parts below the gate: what changes where a candidate replaces the
+            incumbent, published figures.
     """
 
     title: str
@@ -71,6 +72,7 @@ def build_page(
     by: Sequence[str] = (),
     calibrate: str | None = None,
     replacements: Sequence[Replacement] = (),
+    blocks: Sequence[Block] = (),
 ) -> Page:
     """Lay out one run, or several runs as one table.
 
@@ -81,6 +83,7 @@ def build_page(
         by: tags that split the accuracy table.
         calibrate: tag across whose values voicing thresholds are learnt.
         replacements: what candidates change against the incumbent.
+        blocks: further parts, below everything else.
 
     Raises:
         UsageError: no clip carries a tag of ``by`` or ``calibrate``.
@@ -107,7 +110,7 @@ def build_page(
         tuple(text.unique(line for run in runs for line in left_out(run))),
         gate_lines(gate_data(gate)),
         str(gate_data(gate).get("verdict", "")),
-        tuple(block(found, scrub) for found in replacements),
+        (*(block(found, scrub) for found in replacements), *blocks),
         tuple(rows),
     )
     return scrubbed(page, scrub)
@@ -155,7 +158,7 @@ def metrics_of(rows: Iterable[Row]) -> tuple[list[Metric], list[Metric]]:
 def rows_of(source: Source, labelled: bool = False) -> list[Row]:
     """Rows of a run in the order of the request; ``labelled`` names the run too."""
     run = source.run
-    settings = [setting_text(r.data["cell"]["task"]) for r in run.records]
+    settings = _apart([setting_parts(r.data["cell"]["task"]) for r in run.records])
     places = [str(r.data["data"]["name"]) for r in run.records]
     prefix = f"{run.name}: " if labelled else ""
     clean = Scrubber(run).path
@@ -188,10 +191,10 @@ def head_of(run: Run) -> list[tuple[str, str]]:
     parts = [_counts(run), text.duration(plan.get("wall_s"))]
     lines = [(run.name, SPACE.join([*parts, _machine(plan.get("machine", {}))]))]
     lines += [("data", _data(group["dataset"])) for group in plan.get("groups", ())]
-    tasks = text.unique(setting_text(g["task"]) for g in plan.get("groups", ()))
+    tasks = _together([setting_parts(g["task"]) for g in plan.get("groups", ())])
     effort = _effort(plan.get("settings", {}))
     lines.append(("setting", "; ".join(tasks) + effort if tasks else effort[2:]))
-    voicing = text.unique(_voicing(r) for r in run.records if r.data.get("voicing"))
+    voicing = text.unique(_voicing(r) for r in run.records if _voiced(r))
     lines += [("voicing", "; ".join(voicing))] if voicing else []
     clean = [(word, text.plain(line)) for word, line in lines]
     return list(dict.fromkeys(clean))
@@ -230,8 +233,12 @@ def _data(data: Mapping[str, Any]) -> str:
     return f"{data['name']}: {', '.join(parts)}"
 
 
-def setting_text(task: Mapping[str, Any]) -> str:
-    """``f0 50–1100 Hz, hop 10 ms``, and the reading rule where it is not the usual."""
+#: Fields that every task has; any other is shown under its name.
+_COMMON = ("name", "fmin", "fmax", "hop_s", "resample", "agreement")
+
+
+def setting_parts(task: Mapping[str, Any]) -> list[str]:
+    """``f0 50–1100 Hz``, ``hop 10 ms``, then what is not the usual or is its own."""
     parts = [str(task["name"])]
     if task.get("fmin") is not None and task.get("fmax") is not None:
         parts[0] += f" {task['fmin']:g}–{task['fmax']:g} Hz"
@@ -239,7 +246,27 @@ def setting_text(task: Mapping[str, Any]) -> str:
         parts.append(f"hop {task['hop_s'] * 1000:g} ms")
     if task.get("resample", "f0bench") != "f0bench":
         parts.append(f"estimates read by the rule of {task['resample']}")
-    return ", ".join(parts)
+    own = [name for name in task if name not in _COMMON]
+    return parts + [f"{name} {task[name]}" for name in own]
+
+
+def _shared(settings: Sequence[Sequence[str]]) -> list[str]:
+    """Parts that all settings of one kind of task have; none where kinds differ."""
+    first = list(settings[0]) if settings else []
+    common = [part for part in first if all(part in other for other in settings)]
+    return common if common[:1] == first[:1] else []
+
+
+def _apart(settings: Sequence[Sequence[str]]) -> list[str]:
+    """What tells settings apart, one text for each of them."""
+    common = _shared(settings)
+    return [", ".join(part for part in one if part not in common) for one in settings]
+
+
+def _together(settings: Sequence[Sequence[str]]) -> list[str]:
+    """Settings as texts: first what they share, then what each has of its own."""
+    found = [", ".join(_shared(settings)), *_apart(settings)]
+    return text.unique(part for part in found if part)
 
 
 def _effort(settings: Mapping[str, Any]) -> str:
@@ -250,6 +277,11 @@ def _effort(settings: Mapping[str, Any]) -> str:
     if settings.get("bootstrap"):
         found += f", intervals over {settings['bootstrap']}s"
     return found
+
+
+def _voiced(record: Record) -> bool:
+    """Whether something decides on a voicing: extractors of spectrograms do not."""
+    return bool((record.data.get("voicing") or {}).get("source"))
 
 
 def _voicing(record: Record) -> str:

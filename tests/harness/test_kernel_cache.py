@@ -80,3 +80,31 @@ def test_folder_lies_where_it_is_stated_or_in_a_temporary_place(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr(kernel_cache.tempfile, "gettempdir", lambda: str(tmp_path))
     assert kernel_cache.root() == tmp_path / f"f0bench-numba-{os.getuid()}"
+
+
+def test_the_snapshot_gathers_what_all_workers_have_compiled(base):
+    with claimed("librosa_pyin") as folder:
+        compiled(folder, "a", "b", "c")
+        (folder / "lib" / "a.1.nbc").write_text("first")
+    with claimed("crepe") as folder:
+        for place in folder.rglob("*.nb?"):
+            place.unlink()  # as if it had begun before there was a snapshot
+        compiled(folder, "d")
+        (folder / "lib" / "d.1.nbc").write_text("second")
+    with claimed("pyin") as third:
+        names = sorted(place.name for place in third.rglob("*.nb?"))
+    assert names == ["a.1.nbc", "a.nbi", "b.nbi", "c.nbi", "d.1.nbc", "d.nbi"]
+
+
+def test_a_kernel_that_both_hold_is_taken_whole_from_the_last_worker(base):
+    with claimed("old") as folder:
+        compiled(folder, "a")
+        (folder / "lib" / "a.1.nbc").write_text("old")
+        (folder / "lib" / "a.2.nbc").write_text("old")
+    with claimed("new") as folder:
+        (folder / "lib" / "a.2.nbc").unlink()
+        (folder / "lib" / "a.1.nbc").write_text("new")
+        compiled(folder, "b")
+    kept = base / "snapshot" / "lib"
+    assert (kept / "a.1.nbc").read_text() == "new"
+    assert not (kept / "a.2.nbc").exists()
