@@ -11,6 +11,7 @@ from typing import Any
 from .cell import plain
 from .config import Settings
 from .records import SCHEMA
+from .tasks import make_task
 from .validity import assess
 from .validity import notes as validity_notes
 from .work import Work
@@ -45,6 +46,7 @@ def assemble(
         "seeds": (work.accuracy or {}).get("seeds"),
         "probe": work.probe,
         "references": work.references,
+        "references_by": work.provenance,
         "describe": (work.accuracy or {}).get("describe", {}),
         "environment": dict(machine),
         "settings": plain(asdict(settings.effort)) | {"threads": settings.threads},
@@ -52,7 +54,12 @@ def assemble(
         "wall_s": work.wall_s,
     }
     record["validity"] = assess(record)
-    record["notes"] = [*work.notes, *validity_notes(record)]
+    of_task = getattr(make_task(cell.task), "notes", None)
+    record["notes"] = [
+        *work.notes,
+        *validity_notes(record),
+        *(of_task(record) if of_task else ()),
+    ]
     return record
 
 

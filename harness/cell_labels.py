@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from extractors import registry
-from extractors.base import F0Extractor
+from extractors.base import Extractor
 
 from .cell import Cell, dataset_name
 
@@ -43,17 +43,12 @@ def _part(cell: Cell, name: str) -> str:
     if name == "dataset":
         return f"@{dataset_name(cell.dataset)}"
     if name == "task":
-        return _task_part(cell)
+        return cell.task.brief
     return f"{name}={cell.params[name]}" if name in cell.params else ""
 
 
-def _task_part(cell: Cell) -> str:
-    task = cell.task
-    return f"{task.fmin:g}–{task.fmax:g}Hz/{task.hop_s * 1000:g}ms"
-
-
 def unique_labels(
-    cells: Sequence[Cell], probe_class: Callable[[str], type[F0Extractor]]
+    cells: Sequence[Cell], probe_class: Callable[[str], type[Extractor]]
 ) -> list[Cell]:
     """Label every cell; where labels still collide, the key's first digits decide."""
     shared = [
@@ -83,7 +78,7 @@ def _dataset(cell: Cell) -> Any:
     return dataset_name(cell.dataset)
 
 
-def _shown(name: str, cells: Sequence[Cell], cls: type[F0Extractor]) -> list[str]:
+def _shown(name: str, cells: Sequence[Cell], cls: type[Extractor]) -> list[str]:
     """What the cells of one extractor differ in, or have changed from the default."""
     mine = [cell for cell in cells if cell.extractor == name]
     defaults = {key: p.default for key, p in registry.options(cls).items()}
@@ -96,7 +91,8 @@ def _shown(name: str, cells: Sequence[Cell], cls: type[F0Extractor]) -> list[str
         found.append("batch_size")
     if len({cell.voicing for cell in mine}) > 1:
         found.append("voicing")
-    task = {"fmin", "fmax", "hop_s", "threshold" if "voicing" in found else ""}
+    task = {name for cell in mine for name in cell.task.asked}
+    task |= {"threshold"} if "voicing" in found else set()
     others = [key for key in defaults if key not in _AXES and key not in task]
     return found + [key for key in others if _varies(key, mine)]
 

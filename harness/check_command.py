@@ -10,7 +10,7 @@ from typing import Any
 from extractors.audio import Audio
 from extractors.base import F0Extractor
 from extractors.errors import F0BenchError
-from extractors.registry import build
+from extractors.registry import build_f0
 from extractors.track import F0Track
 
 from .compose import compose
@@ -57,7 +57,7 @@ class Tracker:
         if self._extractor is None:
             task = self._task
             options = {"fmin": task.fmin, "fmax": task.fmax, "hop_s": task.hop_s}
-            self._extractor = build(TRACKER, options)
+            self._extractor = build_f0(TRACKER, options)
             self._extractor.load()
         try:
             return self._extractor.extract([audio])[0]

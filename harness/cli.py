@@ -37,6 +37,8 @@ TARGETS: Mapping[str, str] = {
     "export": "harness.report.command:export",
     "list": "harness.listing:main",
     "doctor": "harness.doctor:main",
+    "claims": "harness.claims.command:main",
+    "tune": "harness.tune.command:main",
 }
 
 #: What helps against errors of the system that more than one path can have.
@@ -136,7 +138,7 @@ def _check_words(command: str, flags: Flags, words: Sequence[str]) -> None:
     if command == "compare" and len(words) != 2:
         raise UsageError(f"compare takes two runs, A and B; got {len(words)}")
     judged = command == "gate" and not flags.pytest_benchmark
-    if (judged or command == "export") and not words:
+    if (judged or command in ("export", "claims")) and not words:
         raise UsageError(f"{command} needs a run: a name, a folder or latest")
     if command == "export" and flags.format is None:
         raise UsageError(f"export needs --format, one of {', '.join(FORMATS)}")

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from extractors import registry
-from extractors.base import F0Extractor
+from extractors.base import Extractor
 from extractors.errors import ConfigError, nearest
 
 from . import words as grammar
@@ -34,7 +34,7 @@ from .resolve import SETTINGS, TOP_LEVEL, run_config
 from .schema import KINDS, applies, field_names, unknown_key
 from .words import Word
 
-ProbeClass = Callable[[str], type[F0Extractor]]
+ProbeClass = Callable[[str], type[Extractor]]
 Point = dict[str, Any]
 
 MAX_POINTS = 20_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,10 @@ class TaskConfig:
         resample: rule that reads an estimate at a reference time: ``f0bench`` (nearest
             voicing, pitch linear in cents) or ``mir_eval`` (its zero-order hold).
         agreement: measure agreement with librosa's pYIN besides truth.
+        asked: fields that go to every extractor whose constructor has them.
     """
+
+    asked: ClassVar[tuple[str, ...]] = ("fmin", "fmax", "hop_s")
 
     name: str = "f0"
     fmin: float = 50.0
@@ -31,13 +34,101 @@ class TaskConfig:
     resample: str = "f0bench"
     agreement: bool = True
 
+    @property
+    def brief(self) -> str:
+        """What tells tasks of one kind apart, as part of a label."""
+        return f"{self.fmin:g}–{self.fmax:g}Hz/{self.hop_s * 1000:g}ms"
+
+
+@dataclass(frozen=True)
+class SpectrogramConfig(TaskConfig):
+    """Which spectrogram is asked of every library alike.
+
+    Attributes:
+        transform: ``stft``, ``mel`` or ``cqt``.
+        sample_rate: Hz; audio of another rate is resampled to it.
+        n_fft: samples of the window of ``stft`` and ``mel``.
+        n_mels: bands of ``mel``.
+        bins_per_octave: of ``cqt``.
+        pad: what lies beyond the ends: ``constant`` (zeros) or ``reflect``.
+    """
+
+    asked: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.asked,
+        "transform",
+        "sample_rate",
+        "n_fft",
+        "n_mels",
+        "bins_per_octave",
+        "pad",
+    )
+
+    name: str = "spectrogram"
+    fmin: float = 32.7
+    fmax: float = 8000.0
+    hop_s: float = 0.032
+    transform: str = "stft"
+    sample_rate: int = 16000
+    n_fft: int = 2048
+    n_mels: int = 128
+    bins_per_octave: int = 12
+    pad: str = "constant"
+
+    @property
+    def brief(self) -> str:
+        """The transform: what is usually swept."""
+        return self.transform
+
+
+@dataclass(frozen=True)
+class PipelineConfig(TaskConfig):
+    """What the chain from a file to zones is asked for.
+
+    Attributes:
+        window_s, window_hop_s: seconds of a window and between windows.
+        min_rise_db, min_rise_percent: rise of loudness and of F0 that make a zone.
+    """
+
+    asked: ClassVar[tuple[str, ...]] = (
+        *TaskConfig.asked,
+        "window_s",
+        "window_hop_s",
+        "min_rise_db",
+        "min_rise_percent",
+    )
+
+    name: str = "pipeline"
+    fmax: float = 550.0
+    window_s: float = 1.0
+    window_hop_s: float = 0.5
+    min_rise_db: float = 3.0
+    min_rise_percent: float = 10.0
+
+    @property
+    def brief(self) -> str:
+        """How windows lie: what is usually swept."""
+        return f"{self.window_s:g}s/{self.window_hop_s:g}s"
+
+
+#: Tasks with choices of their own; any other is composed as a :class:`TaskConfig`.
+TASK_CONFIGS: Mapping[str, type[TaskConfig]] = {
+    "spectrogram": SpectrogramConfig,
+    "pipeline": PipelineConfig,
+}
+
+
+def task_config(name: str) -> type[TaskConfig]:
+    """The schema of the task registered as ``name``."""
+    return TASK_CONFIGS.get(name, TaskConfig)
+
 
 @dataclass(frozen=True)
 class DatasetConfig:
     """Which recordings, and how their labels are read.
 
     Attributes:
-        kind: ``synthetic``, ``folder`` or ``manifest``.
+        kind: ``synthetic``, ``escalation``, ``windows`` (all generated), ``folder`` or
+            ``manifest``.
         name: shown in tables and part of a cell's key; the folder's name by default.
         root: folder of the recordings (``folder``, ``manifest``).
         manifest: CSV or Parquet table with ``id, audio_path, truth_path, split``
@@ -58,12 +149,15 @@ class DatasetConfig:
         gaps: what holes in the label grid mean, ``unlabelled`` or ``unvoiced``; must be
             stated where there are holes.
         channel: channel index of multichannel files, or ``mean``.
-        limit: use only the first so many clips (by id).
+        limit: use only the first so many clips (by id); of ``escalation``, how many
+            recordings there are (1).
         split: use only the clips of this split (``manifest``).
         tags: ``name: regular expression`` over the clip id; the first group, or the
             whole match, is the value.
-        seed: seed of the synthetic set.
-        seconds: about how many seconds to synthesise; 60 is one of each kind.
+        seed: seed of a generated set.
+        seconds: about how many seconds to synthesise; 60 is one of each kind of
+            ``synthetic``; of ``escalation`` seconds of each recording, of ``windows``
+            how many windows of one second.
     """
 
     kind: str = "synthetic"
@@ -123,7 +217,7 @@ class Settings:
 
     Attributes:
         effort: see :class:`EffortConfig`.
-        scenarios: out of ``offline, single_stream, cold``.
+        scenarios: out of ``offline, single_stream, cold, stream``.
         threads: threads of every worker, ``null`` for all available cores.
         seed: seed of subset choice, re-seeding and bootstrap.
         results_dir: where runs are written.

@@ -15,11 +15,14 @@ from .plan import Plan
 #: Rough speed on two CPU cores in × real time, by extractor and model, from runs of
 #: the quickstart; only the order of magnitude matters here.
 TYPICAL_X_REALTIME = {
-    ("crepe", "full"): 0.6,
-    ("crepe", "tiny"): 10.0,
+    ("crepe", "full"): 15.0,
+    ("crepe", "tiny"): 150.0,
+    ("pyin", None): 500.0,
     ("torchcrepe", "full"): 0.45,
     ("torchcrepe", "tiny"): 7.0,
     ("librosa_pyin", None): 7.0,
+    ("pipeline", "full"): 0.3,  # windows overlap by half
+    ("pipeline", "tiny"): 5.0,
 }
 OTHERWISE_X_REALTIME = 20.0
 CUDA_FACTOR = 50.0

@@ -135,6 +135,9 @@ class Execution:
         self.notes.extend(references.notes)
         self._require_agreement(work, references.path)
         found[data_key(work.cell)] = references.path
+        for other in self.work:
+            if data_key(other.cell) == data_key(work.cell):
+                other.provenance = references.provenance
         if references.path is not None:
             with replacing(self.folder / "references" / work.references) as temporary:
                 shutil.copyfile(references.path, temporary)

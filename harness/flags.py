@@ -25,12 +25,15 @@ COMMANDS = (
     "report",
     "compare",
     "export",
+    "claims",
+    "tune",
     "list",
     "doctor",
 )
-COMPOSING = ("run", "check", "probe", "ab", "calibrate")
+COMPOSING = ("run", "check", "probe", "ab", "calibrate", "tune")
 MEASURING = ("run", "ab", "calibrate")
-READING = ("gate", "baseline", "report", "compare", "export")
+READING_JSON = ("gate", "baseline", "report", "compare", "claims")
+READING = ("export", *READING_JSON)
 TRACK_FORMATS = ("librosa", "mir_eval", "crepe")
 TRACKER_FORMATS = ("github-action-benchmark", "bmf")
 FORMATS = (*TRACK_FORMATS, *TRACKER_FORMATS)
@@ -56,6 +59,8 @@ class Flags:
         format: what to export, one of :data:`FORMATS`.
         cell: key or label of the cell to export.
         out: folder to write to.
+        into: Markdown file that receives the run between two markers.
+        marker: name of these markers, the run's experiment by default.
         baseline: baseline that a gate compares with.
         explain: id of the rule whose evidence is shown.
         reason: why a regression is accepted.
@@ -63,6 +68,8 @@ class Flags:
         repo: git repository of the revisions that ``ab`` measures.
         pytest_benchmark: results of pytest-benchmark to be judged.
         fail_on_regression: exit 1 where a compared value is worse.
+        perf: look at what decides speed instead.
+        warm: compile the kernels of every installed extractor.
         results_dir: where runs lie, for commands that read them.
         debug: show tracebacks.
         help: show help and stop.
@@ -84,6 +91,8 @@ class Flags:
     format: str | None = None
     cell: str | None = None
     out: Path | None = None
+    into: Path | None = None
+    marker: str | None = None
     baseline: str | None = None
     explain: str | None = None
     reason: str | None = None
@@ -91,6 +100,8 @@ class Flags:
     repo: Path | None = None
     pytest_benchmark: str | None = None
     fail_on_regression: bool = False
+    perf: bool = False
+    warm: bool = False
     results_dir: str = "results"
     debug: bool = False
     help: bool = False
@@ -121,7 +132,7 @@ FLAGS = (
     Flag(("-m", "--multirun"), (*MEASURING, "probe"), "allow sweeps: key=a,b"),
     Flag(
         ("--config-dir",),
-        (*COMPOSING, "gate", "baseline", "list"),
+        (*COMPOSING, "gate", "baseline", "claims", "list"),
         "folder whose options add to or replace those shipped",
         "DIR",
     ),
@@ -135,7 +146,7 @@ FLAGS = (
     Flag(("--dry-run",), ("run",), "show cells, merged and skipped ones, and stop"),
     Flag(
         ("--json",),
-        (*COMPOSING, "gate", "baseline", "report", "compare", "list", "doctor"),
+        (*COMPOSING, *READING_JSON, "list", "doctor"),
         "end stdout with one JSON document",
     ),
     Flag(("--fresh",), MEASURING, "measure everything again"),
@@ -151,7 +162,24 @@ FLAGS = (
     ),
     Flag(("--format",), ("export",), "what to write, see above", "FORMAT", FORMATS),
     Flag(("--cell",), ("export",), "only this cell", "KEY_OR_LABEL"),
-    Flag(("--out",), ("report", "export", "gate"), "folder to write to", "DIR"),
+    Flag(
+        ("--out",),
+        ("report", "export", "gate", "claims", "tune"),
+        "folder to write to",
+        "DIR",
+    ),
+    Flag(
+        ("--into",),
+        ("report",),
+        "put the run between the markers of a Markdown file",
+        "FILE",
+    ),
+    Flag(
+        ("--marker",),
+        ("report",),
+        "name of these markers; default: the run's experiment",
+        "NAME",
+    ),
     Flag(("--baseline",), ("run", "gate"), "compare with a saved baseline", "NAME"),
     Flag(
         ("--explain",), ("gate", "ab"), "rounds, test and limit behind a rule", "RULE"
@@ -170,6 +198,8 @@ FLAGS = (
         ("compare", "baseline"),
         "exit 1 where a value is clearly worse",
     ),
+    Flag(("--perf",), ("doctor",), "what decides speed: threads, clocks, memory, TF32"),
+    Flag(("--warm",), ("doctor",), "compile the kernels of every installed extractor"),
     Flag(
         ("--results-dir",),
         (*READING, "doctor"),
@@ -261,6 +291,6 @@ def _value(flag: Flag, name: str, value: str | None, rest: list[str]) -> Any:
         return run_name(value)
     if flag.field == "by":
         return tuple(tag for tag in value.split(",") if tag)
-    if flag.field in ("config_dir", "out", "repo"):
+    if flag.field in ("config_dir", "out", "into", "repo"):
         return Path(value).expanduser()
     return value

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from . import verdict as verdicts
 from .decide import ALPHA
+from .gate_evidence import told, without_cell
 from .gate_facts import (
     Case,
     Summaries,
@@ -47,6 +48,7 @@ from .verdict import GateResult, RuleVerdict
 if TYPE_CHECKING:
     from .baselines import Baseline
     from .floors import Floors
+    from .gate_evidence import TestResults
     from .records import Record, Run
 
 
@@ -57,6 +59,7 @@ def judge(
     baseline: Baseline | None = None,
     floors: Floors | None = None,
     today: date | None = None,
+    tests: TestResults | None = None,
 ) -> GateResult:
     """Apply every rule to every cell that it selects.
 
@@ -67,14 +70,15 @@ def judge(
         baseline: what rules ``to: baseline`` compare with.
         floors: calibrated noise floors of this machine.
         today: day on which acceptances are looked at; the current one by default.
+        tests: results that rules with ``test`` look at.
 
     Returns:
         Verdicts and exit code: 1 a blocking rule failed, 4 incomplete, 3 undecided
         where the gate blocks on that, else 0. A run without a measured cell, or with
         a failed one of any role, is 4.
     """
-    case = Case(run, summaries, baseline, floors)
-    found, tests = settle([v for rule in gate.rules for v in _rule(rule, case)])
+    case = Case(run, summaries, baseline, floors, tests)
+    found, count = settle([v for rule in gate.rules for v in _rule(rule, case)])
     if baseline is not None:
         day = today or date.today()
         found = [baseline.accepting(v, day) for v in found]
@@ -84,7 +88,7 @@ def judge(
         _incomplete(run),
         gate.block_inconclusive,
         _idle(run, found),
-        _notes(gate, case, tests),
+        _notes(gate, case, count),
     )
     return replace(result, baseline=baseline.name if baseline else "")
 
@@ -96,6 +100,8 @@ def _notes(gate: Gate, case: Case, tests: int) -> tuple[str, ...]:
     scored = any((r.data.get("data") or {}).get("truth") for r in case.run.records)
     if not scored and any("truth" in rule.requires for rule in gate.rules):
         found.append("agreement and cost only: the data have no truth")
+    if any(rule.tests for rule in gate.rules):
+        found.append(told(case.tests))
     if tests > 1:
         found.append(f"{tests} tests corrected together (Holm), at {ALPHA:.0%} in all")
     return tuple(found)
@@ -126,6 +132,9 @@ def _incomplete(run: Run) -> str:
 
 
 def _rule(rule: Rule, case: Case) -> Iterator[RuleVerdict | Open]:
+    if not rule.needs_cell:
+        yield without_cell(rule, case.tests)
+        return
     records = case.run.records
     context = [r for r in records if matches(r, rule.where, CONTEXT_KEYS)]
     named = [r for r in context if matches(r, rule.where, SUBJECT_KEYS)]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_GATE = "validity"
 GATE_FILE = "gate.json"
 JUNIT_FILE = "junit.xml"
-KEYS = ("gate", "gate.incumbent", "gate.baseline")
+KEYS = ("gate", "gate.incumbent", "gate.baseline", "gate.tests")
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,14 @@ class Asked:
         runs: names or folders.
         gate: name of the gate, ``None`` where it is not stated.
         incumbent, baseline: as stated, else ``None``.
+        tests: JUnit XML with results of tests, as stated, else ``None``.
     """
 
     runs: tuple[str, ...] = ("latest",)
     gate: str | None = None
     incumbent: str | None = None
     baseline: str | None = None
+    tests: str | None = None
 
 
 def main(flags: Flags, words: Sequence[str]) -> int:
@@ -48,6 +50,7 @@ def main(flags: Flags, words: Sequence[str]) -> int:
             are read.
         words: runs (names, paths or ``latest``, the default), ``gate=NAME``,
             ``gate.incumbent=NAME``; by default what the run was judged by.
+            ``gate.tests=FILE`` are the results that rules with ``test`` look at.
 
     Returns:
         The exit code of the gate: 0, 1, 3 or 4.
@@ -71,6 +74,7 @@ def main(flags: Flags, words: Sequence[str]) -> int:
 
 def _judged(flags: Flags, asked: Asked) -> Judged:
     from .confdir import search_dirs
+    from .gate_evidence import read_results
     from .gate_file import load_gate
     from .judging import Against, judge_run
     from .merge import merged
@@ -88,7 +92,10 @@ def _judged(flags: Flags, asked: Asked) -> Judged:
         asked.incumbent or usual.incumbent,
         flags.baseline or asked.baseline or usual.baseline,
     )
-    return judge_run(run, gate, against, results_dir=flags.results_dir, dirs=dirs)
+    tests = read_results(asked.tests) if asked.tests else None
+    return judge_run(
+        run, gate, against, results_dir=flags.results_dir, dirs=dirs, tests=tests
+    )
 
 
 def _pytest_benchmark(flags: Flags, asked: Asked) -> int:
@@ -126,12 +133,15 @@ def _say(
 
 
 def told(judged: Judged) -> str:
-    """The gate block: one line per rule, then what a replacement changes."""
+    """The gate block: a line or table row per rule, then what a replacement changes."""
+    from . import traceability
     from .report.privacy import Scrubber
     from .report.replacement import lines
 
     scrub = Scrubber(judged.run)
-    parts = [render(judged.result, full=True)]
+    traced = any(rule.requirement for rule in judged.result.rules)
+    show = traceability.render if traced else render
+    parts = [show(judged.result, full=True)]
     parts += ["\n".join(lines(found, scrub)) for found in judged.replacements]
     return "\n\n".join(parts)
 
@@ -168,6 +178,7 @@ def parse_words(words: Sequence[str]) -> Asked:
         stated.get("gate"),
         stated.get("incumbent"),
         stated.get("baseline"),
+        stated.get("tests"),
     )
 
 

@@ -34,10 +34,17 @@ def selector(where: str, value: Any) -> dict[str, tuple[str, ...]]:
 
 def _named_work() -> Mapping[str, Sequence[str]]:
     """Valid values of selectors that are neither an extractor nor an axis of one."""
+    from extractors.spectrogram.definition import TRANSFORMS
+
     from .datasets.registry import KINDS
     from .tasks import targets
 
-    return {"task": tuple(targets()), "kind": tuple(KINDS), "device": ("cpu", "cuda")}
+    return {
+        "task": tuple(targets()),
+        "transform": TRANSFORMS,
+        "kind": tuple(KINDS),
+        "device": ("cpu", "cuda"),
+    }
 
 
 def _check_axes(where: str, chosen: Selector) -> None:

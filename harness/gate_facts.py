@@ -14,6 +14,7 @@ from .verdict import RuleVerdict
 if TYPE_CHECKING:
     from .baselines import Baseline
     from .floors import Floors
+    from .gate_evidence import TestResults
     from .records import Record, Run
 
 Summaries = Mapping[str, Mapping[str, Value]]
@@ -28,12 +29,14 @@ class Case:
         summaries: metric values by cell key.
         baseline: what rules ``to: baseline`` compare with, ``None`` without one.
         floors: calibrated noise floors of this machine, ``None`` without any.
+        tests: results of tests, ``None`` where none are given.
     """
 
     run: Run
     summaries: Summaries
     baseline: Baseline | None = None
     floors: Floors | None = None
+    tests: TestResults | None = None
 
 
 def matches(record: Record, selector: Selector, keys: Sequence[str]) -> bool:
@@ -53,7 +56,8 @@ def _fact(record: Record, key: str) -> str | None:
         return str(cell["dataset"]["name" if key == "dataset" else "kind"])
     if key == "device":
         return device_of(record.data)
-    value = cell.get("axes", {}).get(key, cell.get("params", {}).get(key))
+    asked = {**cell.get("params", {}), **cell.get("axes", {})}
+    value = cell["task"].get(key) if key == "transform" else asked.get(key)
     return None if value is None else str(value)
 
 
@@ -136,13 +140,12 @@ def verdict(
         value, observed: what was judged, a number or a state.
         more: further fields of :class:`~harness.verdict.RuleVerdict`.
     """
-    metric = rule.metric.name if rule.metric else str(rule.state)
     found = value or Value(None)
     return RuleVerdict(
         id=rule.id,
         key=record.key if record else "",
         label=record.label if record else "",
-        metric=metric,
+        metric=rule.subject,
         unit=_unit(rule),
         bound=rule.bound_text,
         observed=observed if observed is not None else found.value,
@@ -152,6 +155,7 @@ def verdict(
         verdict=word,
         reason=reason,
         blocking=rule.blocking,
+        requirement=rule.requirement,
         **more,
     )
 

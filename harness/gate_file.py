@@ -17,6 +17,11 @@ or a state of the record::
     {id: valid, state: validity, not: invalid}
     {id: same_outputs, state: outputs, is: identical, to: baseline}
 
+or a requirement that no cell can show, by tests that must have passed or by a reason::
+
+    {id: REQ-7, requirement: 2-D audio is refused, test: tests/test_a.py::test_shape}
+    {id: REQ-8, requirement: runs on ARM64, not_measured: no such machine}
+
 What no data could ever satisfy, and a bound on the wrong side of a metric, is refused.
 
 Nothing in it is executed: bounds are parsed by two regular expressions.
@@ -33,6 +38,7 @@ from typing import Any
 from extractors.errors import ConfigError, nearest
 
 from .gate_entries import flag, known_keys, names, one_of, selector
+from .gate_evidence import parse_evidence
 from .gate_rules import (
     BASELINE,
     BOUNDS,
@@ -40,6 +46,7 @@ from .gate_rules import (
     REQUIREMENTS,
     ROLES,
     STATES,
+    SUBJECTS,
     TARGETS,
     UNITS,
     Bound,
@@ -129,13 +136,26 @@ def _rule(gate: str, entry: Any, metrics: Mapping[str, Metric]) -> Rule:
         "blocking": flag(f"{where}: blocking", entry.get("blocking", True)),
         "confident": flag(f"{where}: confident", entry.get("confident", False)),
         "doc": str(entry.get("doc", "")),
+        "requirement": " ".join(str(entry.get("requirement", "")).split()),
     }
-    if ("metric" in entry) == ("state" in entry):
-        raise ConfigError(f"{where}: name one of 'metric' and 'state'")
-    made = _state(where, entry) if "state" in entry else _metric(where, entry, metrics)
-    rule = Rule(**common, **made)
+    rule = Rule(**common, **_subject(where, entry, metrics))
     _check_together(where, rule)
     return rule
+
+
+def _subject(
+    where: str, entry: Mapping[str, Any], metrics: Mapping[str, Metric]
+) -> dict[str, Any]:
+    """What the rule judges, and its bound."""
+    named = [key for key in SUBJECTS if key in entry]
+    if len(named) != 1:
+        found = f"; not {' and '.join(named)}" if named else ""
+        raise ConfigError(f"{where}: name one of {', '.join(SUBJECTS)}{found}")
+    if named[0] == "metric":
+        return _metric(where, entry, metrics)
+    if named[0] == "state":
+        return _state(where, entry)
+    return parse_evidence(where, entry)
 
 
 def _state(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:

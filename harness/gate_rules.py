@@ -2,7 +2,9 @@
 
 A rule judges a metric of a cell against a bound, or a state of its record. It stands
 alone (``abs``), or names in ``to`` the other side: a baseline, the incumbent, or
-another cell of the same run. Files of rules are read by :mod:`harness.gate_file`.
+another cell of the same run. A requirement that no cell can show rests on named tests,
+or says why it is not measured (:mod:`harness.gate_evidence`). Files of rules are read
+by :mod:`harness.gate_file`.
 """
 
 from __future__ import annotations
@@ -21,11 +23,17 @@ BOUNDS = (
 KEYS = (
     *("id", "metric", "state", "is", "not", *BOUNDS, "to", "roles", "where"),
     *("requires", "blocking", "confident", "at_least", "doc"),
+    *("requirement", "test", "not_measured"),
 )
+#: What a rule rests on: exactly one of these.
+SUBJECTS = ("metric", "state", "test", "not_measured")
 ROLES = ("candidate", "incumbent", "peer")
 #: What a selector may name: the cell itself, and the work that it was given.
-SUBJECT_KEYS = ("extractor", "model", "decoder", "device", "precision", "batch_size")
-CONTEXT_KEYS = ("task", "dataset", "kind")
+SUBJECT_KEYS = (
+    *("extractor", "algorithm", "model", "decoder", "device", "precision"),
+    "batch_size",
+)
+CONTEXT_KEYS = ("task", "transform", "dataset", "kind")
 REQUIREMENTS: Mapping[str, str] = {
     "batch_axis": "the extractor has no batch size",
     "cpu": "the cell does not run on the CPU",
@@ -57,6 +65,8 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "us": ("s", 1e-6),
     "ms": ("s", 1e-3),
     "s": ("s", 1.0),
+    "min": ("s", 60.0),
+    "h": ("s", 3600.0),
     "ms/min": ("s/min", 1e-3),
     "s/min": ("s/min", 1.0),
     "%": ("1", 0.01),
@@ -112,6 +122,9 @@ class Rule:
         blocking: a failure fails the gate.
         confident: an absolute bound fails only with the whole interval beyond it.
         doc: why the rule exists.
+        requirement: what is required, in one line; such rules are shown as a table.
+        tests: tests that must have passed, ``PATH.py::NAME``; they need no cell.
+        not_measured: why a machine cannot measure what is required.
     """
 
     id: str
@@ -126,10 +139,27 @@ class Rule:
     blocking: bool = True
     confident: bool = False
     doc: str = ""
+    requirement: str = ""
+    tests: tuple[str, ...] = ()
+    not_measured: str = ""
+
+    @property
+    def needs_cell(self) -> bool:
+        """Whether the rule judges cells of a run."""
+        return self.metric is not None or self.state is not None
+
+    @property
+    def subject(self) -> str:
+        """Name of what is judged: a metric, a state, ``test`` or ``not measured``."""
+        if self.metric is not None:
+            return self.metric.name
+        return self.state or ("test" if self.tests else "not measured")
 
     @property
     def bound_text(self) -> str:
         """The bound as a reader of the gate's output should see it."""
+        if not self.needs_cell:
+            return ", ".join(self.tests) or "none"
         if self.bound is None:
             return f"{self.state} {' or '.join(self.allowed)}{self._against()}"
         return f"{self.bound.text}{self._against()}"

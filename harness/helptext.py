@@ -19,6 +19,8 @@ f0bench measures F0 (pitch) extractors: accuracy, speed, latency, memory, one ga
   f0bench report RUN…            tables and figures of runs
   f0bench compare A B            two runs, cell by cell
   f0bench export RUN --format F  tracks or headline metrics for other tools
+  f0bench claims RUN             published figures beside what was measured
+  f0bench tune batch-size …      a batch size by measured peaks; also: leak, profile
   f0bench list [TOPIC]           extractors, decoders, datasets, metrics, …
   f0bench doctor                 versions, devices, missing extras
 
@@ -103,7 +105,11 @@ examples
   f0bench gate latest gate=regression --baseline main
   f0bench gate latest gate=replace gate.incumbent=librosa_pyin
   f0bench gate latest --baseline main --explain no_slower
+  f0bench gate latest gate=spec_gpuaudio_001 gate.tests=results/tests.xml
   f0bench gate --pytest-benchmark new.json --baseline old.json
+
+Rules that state a requirement are shown as a table: id, requirement, evidence,
+verdict. Some rest on tests: `pytest --junitxml results/tests.xml` writes their results.
 
 In GitHub Actions, run and gate also write the step summary, annotations and, beside
 gate.json, comment.md for the pull request: see .github/workflows/f0bench.yml.
@@ -133,6 +139,13 @@ examples
   f0bench report latest
   f0bench report latest --by speaker,register
   f0bench report before after --wide
+  f0bench report latest claims=voice_man
+  f0bench report latest --into README.md
+
+--into replaces what stands between the lines <!-- f0bench:NAME --> and
+<!-- /f0bench:NAME --> of a Markdown file, and nothing else; NAME is the run's
+experiment (or its name), unless --marker states another. In come the cells, what the
+gate compared with intervals, machine, date, versions, and the command that repeats it.
 """,
     "compare": """\
 f0bench compare A B [flags]: what B changes against A, cell by cell.
@@ -156,22 +169,66 @@ examples
   f0bench export latest --format mir_eval --cell "crepe tiny  cpu"
   f0bench export latest --format bmf
 """,
+    "claims": """\
+f0bench claims RUN [claims=NAME] [flags]: published figures beside what was measured.
+
+A file of claims states each figure with unit, hardware and the cell that tests it.
+Statuses: reproduced, better, not_reproduced, other_hardware, malformed, contradicted,
+not_measured. Writes claims.md and claims.json into the run's folder.
+
+keys (defaults)
+  claims (voice_man): a name below claims/ of the configuration, or a YAML file
+
+examples
+  f0bench claims latest
+  f0bench claims latest claims=pytorch_hmm --json
+""",
+    "tune": """\
+f0bench tune TOPIC extractor=NAME [key=value …] [flags]: one extractor looked at
+closely, in processes of its own, on a generated voice.
+
+topics
+  batch-size   throughput and peak memory by batch size; the smallest that is as fast
+               as any and keeps within a share of the free memory
+  leak         growth of memory over calls: slope, 99 % interval, verdict
+  profile      operations of torch (with a Chrome trace) and functions of Python that
+               take the time; files go to --out (default: below results_dir)
+
+keys (defaults), beside those of run
+  calls (200; profile 3)   timed calls          audio (2 s; profile 10 s)  of each call
+  share (0.8)   of the free memory, batch-size  largest (8192)  batch-size
+
+examples
+  f0bench tune batch-size extractor=crepe_tiny device=cpu
+  f0bench tune leak extractor=crepe_tiny calls=300 --json
+  f0bench tune profile extractor=librosa_pyin --out profile
+""",
     "list": """\
 f0bench list [TOPIC] [flags]: names that a command line may use; without TOPIC, all.
 
 topics
-  extractors decoders datasets labels tasks metrics experiments efforts gates
+  extractors decoders datasets labels tasks metrics experiments efforts gates claims
 
 examples
   f0bench list extractors
   f0bench list metrics --json
 """,
     "doctor": """\
-f0bench doctor [flags]: versions, devices, missing extras with their pip lines.
+f0bench doctor [flags]: versions, devices, missing extras with their pip lines, and
+whether compiled kernels can be kept.
+
+--perf looks at what decides speed instead: device, dtype, TF32, threads, clocks,
+throttling, free memory.
+
+--warm also loads every installed extractor once, in a process of its own, so that its
+kernels are compiled for this host: for runs, and for Python programs where it is
+f0bench's own. It tells how long that took, or that the kernels were there already.
 
 examples
   f0bench doctor
   f0bench doctor --json
+  f0bench doctor --warm
+  f0bench doctor --perf --json
 """,
 }
 
@@ -188,6 +245,10 @@ EXITS: Mapping[str, str] = {
     "probe": "  0 contract held · 1 contract broken · 2 could not run",
     "check": "  0 nothing wrong · 1 the data set has errors · 2 could not run",
     "baseline": "  0 done · 1 worse, with diff --fail-on-regression · 2 could not run",
+    "claims": "  0 shown, whatever is found · 2 could not run · 4 nothing measured",
+    "tune": """\
+  0 done, no leak · 1 a leak · 2 could not run · 3 it cannot be told whether there is
+  a leak · 4 the extractor cannot run here""",
     "compare": "  0 compared · 1 worse, with --fail-on-regression · 2 could not run",
     "doctor": "  0 f0bench can run · 2 a required package is missing",
 }

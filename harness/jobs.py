@@ -23,7 +23,7 @@ from threading import Event
 from typing import IO, Any
 
 from .cell import plain
-from .config import DatasetConfig, EffortConfig, TaskConfig
+from .config import DatasetConfig, EffortConfig, TaskConfig, task_config
 
 Progress = Callable[[Mapping[str, Any]], None]
 
@@ -57,7 +57,7 @@ class Job:
     """What one worker process does.
 
     Attributes:
-        kind: ``reference``, ``probe``, ``accuracy`` or ``round``.
+        kind: ``reference``, ``probe``, ``accuracy``, ``round`` or ``tune``.
         task, dataset: as composed.
         systems: cells that share one inference (``accuracy``), else exactly one.
         dropped: ids of clips that cannot be read, left out for all cells alike.
@@ -68,6 +68,7 @@ class Job:
         peer_outputs: Parquet file with the outputs of the reference peer.
         timed_set, effort, scenarios, round: of a ``round`` job.
         cpu: the only CPU that the worker may use, ``None`` for all.
+        tuning: topic and numbers of a ``tune`` job.
     """
 
     kind: str
@@ -85,6 +86,7 @@ class Job:
     scenarios: tuple[str, ...] = ()
     round: int = 0
     cpu: int | None = None
+    tuning: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The job as JSON text."""
@@ -97,7 +99,7 @@ class Job:
         dataset = data["dataset"]
         if dataset["columns"] is not None:
             dataset["columns"] = tuple(dataset["columns"])
-        data["task"] = TaskConfig(**data["task"])
+        data["task"] = task_config(data["task"]["name"])(**data["task"])
         data["dataset"] = DatasetConfig(**dataset)
         data["effort"] = EffortConfig(**data["effort"])
         data["systems"] = tuple(System(**system) for system in data["systems"])

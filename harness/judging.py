@@ -11,6 +11,7 @@ from .baselines import load_baseline
 from .disagreements import Replacement, replacements
 from .floors import load_floors
 from .gate import judge
+from .gate_evidence import TestResults
 from .gate_facts import Summaries
 from .gate_rules import INCUMBENT, Gate
 from .incumbent import check_incumbent, run_with
@@ -61,6 +62,7 @@ def judge_run(
     *,
     results_dir: str | Path,
     dirs: Sequence[Path],
+    tests: TestResults | None = None,
 ) -> Judged:
     """Judge a measured run.
 
@@ -70,6 +72,7 @@ def judge_run(
         against: incumbent and baseline.
         results_dir: where baselines and noise floors lie.
         dirs: configuration folders, for presets.
+        tests: results of tests that rules name.
 
     Raises:
         ConfigError: the gate needs an incumbent that is not named or not there.
@@ -81,7 +84,8 @@ def judge_run(
     baseline = load_baseline(results_dir, name) if name is not None else None
     floors = load_floors(results_dir, run.plan.get("machine") or {})
     summaries = summarise_run(held)
-    result = presentable(held, judge(gate, held, summaries, baseline, floors))
+    found = judge(gate, held, summaries, baseline, floors, tests=tests)
+    result = presentable(held, found)
     replaces = any(rule.to == INCUMBENT for rule in gate.rules)
     return Judged(held, summaries, result, replacements(held) if replaces else ())
 

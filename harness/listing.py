@@ -169,6 +169,11 @@ def gates(dirs: Sequence[Path]) -> list[Row]:
     return _files("gate", dirs)
 
 
+def claims(dirs: Sequence[Path]) -> list[Row]:
+    """Files of published figures, for ``claims RUN claims=NAME``."""
+    return _files("claims", dirs)
+
+
 def _files(group: str, dirs: Sequence[Path]) -> list[Row]:
     return [
         {"name": name, "definition": _comment(option_file(group, name, dirs))}
@@ -207,6 +212,7 @@ TOPICS: Mapping[str, Callable[[Sequence[Path]], list[Row]]] = {
     "experiments": experiments,
     "efforts": efforts,
     "gates": gates,
+    "claims": claims,
 }
 
 

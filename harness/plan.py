@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from extractors import registry
-from extractors.base import F0Extractor
-from extractors.errors import ConfigError, UnavailableError
+from extractors.base import Extractor
+from extractors.errors import ConfigError, ExtractorError, UnavailableError
 
 from .cell import Cell, dataset_name, plain, stable_hash
 from .cell_labels import unique_labels
@@ -30,7 +30,7 @@ from .compose import ProbeClass, Request
 from .config import RunConfig, Settings
 from .flags import run_name
 from .resolve import AXES
-from .schema import TASK_ARGUMENTS, check_names, member
+from .schema import check_names, member
 from .voicing import Calibration, fixed_threshold
 
 MAX_GROUP = 8  # cells whose rounds are interleaved; more would age between rounds
@@ -198,6 +198,7 @@ def _attempt(
             tally.removed[axis] = None
     cell = _cell(config, cls, inventory)
     try:
+        _check_task(cell, cls)
         _check_values(cell, cls)
         _check_voicing(cell, cls)
         _check_device(cell, inventory)
@@ -207,7 +208,7 @@ def _attempt(
     return cell, None
 
 
-def _cell(config: RunConfig, cls: type[F0Extractor], inventory: Machine) -> Cell:
+def _cell(config: RunConfig, cls: type[Extractor], inventory: Machine) -> Cell:
     params = _params(config, cls)
     axes = {axis: params[axis] for axis in cls.axes if axis in params}
     if "device" in axes:
@@ -223,16 +224,16 @@ def _cell(config: RunConfig, cls: type[F0Extractor], inventory: Machine) -> Cell
     )
 
 
-def _params(config: RunConfig, cls: type[F0Extractor]) -> dict[str, Any]:
+def _params(config: RunConfig, cls: type[Extractor]) -> dict[str, Any]:
     """Every constructor argument: stated, else the task's, else the default."""
     theta = fixed_threshold(config.voicing)
     stated = {
-        **{name: getattr(config.task, name) for name in TASK_ARGUMENTS},
+        **{name: getattr(config.task, name) for name in config.task.asked},
         **{axis: config.axes[axis] for axis in cls.axes if axis in config.axes},
         **config.options,
         **({} if theta is None else {"threshold": theta}),
     }
-    check_names(config.extractor, cls, config.options)
+    check_names(config.extractor, cls, config.options, config.task.asked)
     found = {}
     for name, parameter in registry.options(cls).items():
         if name in stated:
@@ -242,14 +243,34 @@ def _params(config: RunConfig, cls: type[F0Extractor]) -> dict[str, Any]:
     return found
 
 
-def _device(value: str, cls: type[F0Extractor], inventory: Machine) -> str:
+def _device(value: str, cls: type[Extractor], inventory: Machine) -> str:
     if value != "auto":
         return value
     known = cls.axes.get("device") or ("cpu",)
     return "cuda" if "cuda" in known and "cuda" in inventory.devices else "cpu"
 
 
-def _check_values(cell: Cell, cls: type[F0Extractor]) -> None:
+def _check_task(cell: Cell, cls: type[Extractor]) -> None:
+    """A task says by ``systems`` what it can give clips to; without it, to any."""
+    from .tasks import task_class  # imports numpy
+
+    wanted = getattr(task_class(cell.task.name), "systems", Extractor)
+    if not issubclass(cls, wanted):
+        known = [name for name in registry.targets() if _is(name, wanted)]
+        raise _Skip(
+            f"{cell.extractor} does not do the task {cell.task.name}; "
+            f"use {', '.join(known)}"
+        )
+
+
+def _is(name: str, wanted: type[Extractor]) -> bool:
+    try:
+        return issubclass(registry.extractor_class(name), wanted)
+    except ExtractorError:  # a plug-in that cannot be imported
+        return False
+
+
+def _check_values(cell: Cell, cls: type[Extractor]) -> None:
     for axis, value in cell.axes.items():
         known = cls.axes[axis]
         if known is not None and value not in known:
@@ -257,7 +278,7 @@ def _check_values(cell: Cell, cls: type[F0Extractor]) -> None:
             raise _Skip(f"{cell.extractor} has no {axis} {value} (has {names})")
 
 
-def _check_voicing(cell: Cell, cls: type[F0Extractor]) -> None:
+def _check_voicing(cell: Cell, cls: type[Extractor]) -> None:
     """A fixed threshold needs an option of the constructor, a learnt one a task.
 
     What an extractor calls voiced is decided anew from its confidence once the
@@ -284,13 +305,13 @@ def _check_device(cell: Cell, inventory: Machine) -> None:
         raise _Skip(f"no {cell.device}: {reason}")
 
 
-def _check_packages(cls: type[F0Extractor]) -> None:
+def _check_packages(cls: type[Extractor]) -> None:
     missing = missing_packages(cls)
     if missing:
         raise _Skip(f"{', '.join(missing)} not installed; {pip_line(cls)}")
 
 
-def _refusal(cell: Cell, cls: type[F0Extractor]) -> str | None:
+def _refusal(cell: Cell, cls: type[Extractor]) -> str | None:
     """Construct the extractor once; why it cannot run here, ``None`` where it can.
 
     Raises:
@@ -311,12 +332,12 @@ def _refusal(cell: Cell, cls: type[F0Extractor]) -> str | None:
     return None
 
 
-def missing_packages(cls: type[F0Extractor]) -> list[str]:
+def missing_packages(cls: type[Extractor]) -> list[str]:
     """Modules in the class attribute ``requires`` that are not installed."""
     return [name for name in cls.requires if importlib.util.find_spec(name) is None]
 
 
-def pip_line(cls: type[F0Extractor]) -> str:
+def pip_line(cls: type[Extractor]) -> str:
     """What installs the packages of an extractor."""
     if cls.extra:
         return f"pip install 'f0bench[{cls.extra}]'"

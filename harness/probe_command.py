@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from extractors.base import F0Extractor
+from extractors.base import Extractor
 from extractors.registry import extractor_class
 
 from .cell import Cell, plain
@@ -64,7 +64,7 @@ def _probe(launcher: Launcher, cell: Cell) -> Probed:
 
 
 def _entry(cell: Cell, probed: Probed) -> dict[str, Any]:
-    cls: type[F0Extractor] = extractor_class(cell.extractor)
+    cls: type[Extractor] = extractor_class(cell.extractor)
     if probed.result is None:
         message = (probed.error or {}).get("message", "no result")
         broken = [f"not probed: {message}"]

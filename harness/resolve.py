@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from extractors import registry
-from extractors.base import F0Extractor
+from extractors.base import Extractor
 from extractors.errors import ConfigError, nearest
 
 from .confdir import GROUPS, gate_path
-from .config import DatasetConfig, EffortConfig, RunConfig, Settings, TaskConfig
+from .config import DatasetConfig, EffortConfig, RunConfig, Settings, task_config
 from .hydra_files import resolve
 from .schema import (
     DEVICES,
@@ -54,7 +54,7 @@ TOP_LEVEL = (*AXES, "voicing", "role", *(k for k in SETTINGS if k not in GROUPS)
 def run_config(
     node: dict[str, Any],
     values: Mapping[str, Any],
-    probe_class: Callable[[str], type[F0Extractor]],
+    probe_class: Callable[[str], type[Extractor]],
     stated: Mapping[str, Any],
     dirs: Sequence[Path],
 ) -> RunConfig:
@@ -74,8 +74,9 @@ def run_config(
     node = resolve(node)
     _check_top(node)
     name, cls = _extractor(node, probe_class)
-    options, axes = _options(name, cls, node, own)
-    task = build(TaskConfig, _mapping(node, "task"), "task")
+    asked = _mapping(node, "task")
+    task = build(task_config(str(asked.get("name"))), asked, "task")
+    options, axes = _options(name, cls, node, own, task.asked)
     dataset = fitted(build(DatasetConfig, _mapping(node, "dataset"), "dataset"))
     check_task(task)
     check_dataset(dataset)
@@ -146,8 +147,8 @@ def _mapping(node: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _extractor(
-    node: Mapping[str, Any], probe_class: Callable[[str], type[F0Extractor]]
-) -> tuple[str, type[F0Extractor]]:
+    node: Mapping[str, Any], probe_class: Callable[[str], type[Extractor]]
+) -> tuple[str, type[Extractor]]:
     name = _mapping(node, "extractor").get("name")
     if name not in registry.targets():
         raise ConfigError(
@@ -158,7 +159,11 @@ def _extractor(
 
 
 def _options(
-    name: str, cls: type[F0Extractor], node: Mapping[str, Any], own: Mapping[str, Any]
+    name: str,
+    cls: type[Extractor],
+    node: Mapping[str, Any],
+    own: Mapping[str, Any],
+    asked: Collection[str],
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Constructor options and axes: own keys before top level before the YAML."""
     mine = {k: v for k, v in _mapping(node, "extractor").items() if k != "name"}
@@ -171,9 +176,11 @@ def _options(
     stated = {**mine, **top, **alone}
     axes = {k: axis_value(k, v) for k, v in stated.items() if k in AXES}
     options = {
-        k: check_option(name, cls, k, v) for k, v in stated.items() if k not in AXES
+        k: check_option(name, cls, k, v, asked)
+        for k, v in stated.items()
+        if k not in AXES
     }
-    check_names(name, cls, options)
+    check_names(name, cls, options, asked)
     return options, {key: value for key, value in axes.items() if value is not None}
 
 

@@ -17,19 +17,18 @@ from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from extractors import registry
-from extractors.base import F0Extractor
+from extractors.base import Extractor
 from extractors.errors import ConfigError, nearest
 
-from .config import DatasetConfig, EffortConfig, TaskConfig
+from .config import TASK_CONFIGS, DatasetConfig, EffortConfig, TaskConfig
 
 T = TypeVar("T")
 
-SCENARIOS = ("offline", "single_stream", "cold")
-KINDS = ("synthetic", "folder", "manifest")
+SCENARIOS = ("offline", "single_stream", "cold", "stream")
+KINDS = ("synthetic", "escalation", "windows", "folder", "manifest")
+GENERATED = ("synthetic", "escalation", "windows")
 ROLES = ("candidate", "incumbent", "peer")
 DEVICES = ("auto", "cpu", "cuda")
-#: What the task asks of every extractor alike, never of a single one.
-TASK_ARGUMENTS = ("fmin", "fmax", "hop_s")
 UNITS = {
     "fmin": "Hz",
     "fmax": "Hz",
@@ -58,8 +57,9 @@ def unit_of(key: str) -> str:
 
 
 def field_names(cls: type[Any]) -> list[str]:
-    """Keys that a configuration dataclass accepts."""
-    return [field.name for field in fields(cls)]
+    """Keys that a configuration dataclass accepts, for ``TaskConfig`` of any task."""
+    kinds = [cls, *(TASK_CONFIGS.values() if cls is TaskConfig else ())]
+    return list(dict.fromkeys(field.name for kind in kinds for field in fields(kind)))
 
 
 def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -71,7 +71,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str) -> T:
         where: prefix of the keys in messages, e.g. ``"task"``.
     """
     hints = field_hints(typing.cast(Any, cls))
-    valid = field_names(cls)
+    valid = [field.name for field in fields(typing.cast(Any, cls))]
     checked = {}
     for key, value in values.items():
         if key not in valid:
@@ -182,7 +182,7 @@ def _show(value: Any) -> str:
 
 
 @lru_cache(maxsize=64)
-def option_hints(cls: type[F0Extractor]) -> Mapping[str, Any]:
+def option_hints(cls: type[Extractor]) -> Mapping[str, Any]:
     """Type of each constructor argument: its annotation, else that of its default."""
     try:
         stated = typing.get_type_hints(cls.__init__)
@@ -196,29 +196,39 @@ def option_hints(cls: type[F0Extractor]) -> Mapping[str, Any]:
     return found
 
 
-def check_names(name: str, cls: type[F0Extractor], stated: Collection[str]) -> None:
-    """Refuse options that a constructor lacks, and required ones not stated."""
+def check_names(
+    name: str, cls: type[Extractor], stated: Collection[str], asked: Collection[str]
+) -> None:
+    """Refuse options that a constructor lacks, and required ones not stated.
+
+    ``asked`` are the arguments that the task states for every extractor alike.
+    """
     valid = registry.options(cls)
     for key in stated:
         if key not in valid:
             raise ConfigError(f"{name} has no option '{key}'{nearest(key, valid)}")
-    given = {*stated, *TASK_ARGUMENTS, *cls.axes}
+    given = {*stated, *asked, *cls.axes}
     for option, parameter in valid.items():
         if parameter.default is inspect.Parameter.empty and option not in given:
             what = "DIR" if option == "root" else "VALUE"
             raise ConfigError(f"{name}.{option} is not set; add {name}.{option}={what}")
 
 
-def check_option(name: str, cls: type[F0Extractor], key: str, value: Any) -> Any:
-    """Check one constructor argument of the extractor ``name``; return it typed."""
+def check_option(
+    name: str, cls: type[Extractor], key: str, value: Any, asked: Collection[str]
+) -> Any:
+    """Check one constructor argument of the extractor ``name``; return it typed.
+
+    ``asked`` are the arguments that no extractor may state for itself.
+    """
     hints = option_hints(cls)
-    if key in TASK_ARGUMENTS and key in hints:
+    if key in asked and key in hints:
         raise ConfigError(
             f"{name}.{key}={_show(value)}: every extractor gets the task's value; "
             f"state task.{key}"
         )
     if key not in hints:
-        valid = [option for option in hints if option not in TASK_ARGUMENTS]
+        valid = [option for option in hints if option not in asked]
         raise ConfigError(f"{name} has no option '{key}'{nearest(key, valid)}")
     return coerce(value, hints[key], f"{name}.{key}")
 
@@ -249,7 +259,7 @@ def applies(kind: str) -> frozenset[str]:
     labels = set(["truth", "labels", "columns", "unit", "hop", "offset"])
     labels |= set(["separator", "skip", "unvoiced", "gaps", "channel"])
     own = {
-        "synthetic": {"seed", "seconds"},
+        **{kind: {"seed", "seconds"} for kind in GENERATED},
         "folder": {"root", "audio", *labels},
         "manifest": {"root", "manifest", "split", *labels},
     }

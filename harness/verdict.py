@@ -53,6 +53,7 @@ class RuleVerdict:
             does not block.
         evidence: what a comparison of costs rests on: rounds of both sides, limit,
             test, noise floor.
+        requirement: what the rule stands for, in one line; empty of other rules.
     """
 
     id: str
@@ -72,6 +73,7 @@ class RuleVerdict:
     code: str = ""
     accepted: str = ""
     evidence: Mapping[str, Any] | None = None
+    requirement: str = ""
 
     @property
     def fails(self) -> bool:
@@ -273,6 +275,7 @@ def _rule_dict(rule: RuleVerdict) -> dict[str, Any]:
         "code": rule.code,
         "accepted": rule.accepted,
         "evidence": rule.evidence,
+        "requirement": rule.requirement,
         "line": line(rule).strip(),
     }
 
@@ -336,12 +339,13 @@ def line(rule: RuleVerdict) -> str:
     if rule.accepted:
         advisory = f"  (accepted: {rule.accepted})"
     return (
-        f"  {rule.verdict:<14}  {rule.id}{where}: {rule.metric} {_observed(rule)}"
+        f"  {rule.verdict:<14}  {rule.id}{where}: {rule.metric} {observed(rule)}"
         f", bound {rule.bound}; {rule.reason}{advisory}"
     )
 
 
-def _observed(rule: RuleVerdict) -> str:
+def observed(rule: RuleVerdict) -> str:
+    """What was judged, with its interval and what it rests on; a dash for nothing."""
     if rule.observed is None:
         return "–"
     if isinstance(rule.observed, str):

@@ -28,6 +28,7 @@ class Work:
     accuracy: dict[str, Any] | None = None
     accuracy_error: dict[str, Any] | None = None
     probe: dict[str, Any] | None = None
+    provenance: str | None = None
     rounds: dict[int, dict[str, Any]] = field(default_factory=dict)
     round_error: dict[str, Any] | None = None
     timed_set: tuple[str, ...] = ()

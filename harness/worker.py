@@ -26,13 +26,14 @@ Step = Callable[[Job, Teller], dict[str, Any]]
 
 def steps() -> Mapping[str, Step]:
     """What each kind of job does."""
-    from .passes import accuracy, probing, reference, rounds
+    from .passes import accuracy, probing, reference, rounds, tuning
 
     return {
         "reference": alive(reference.write_references),
         "probe": alive(probing.run_probe),
         "accuracy": alive(accuracy.accuracy_pass),
         "round": rounds.timed_round,  # nothing but the recorder may listen here
+        "tune": tuning.tune,  # as in a round
     }
 
 

@@ -23,6 +23,18 @@ def _synthetic(config: DatasetConfig) -> Dataset:
     return Synthetic(config)
 
 
+def _escalation(config: DatasetConfig) -> Dataset:
+    from .escalation import Escalation
+
+    return Escalation(config)
+
+
+def _windows(config: DatasetConfig) -> Dataset:
+    from .escalation import WindowSet
+
+    return WindowSet(config)
+
+
 def _folder(config: DatasetConfig) -> Dataset:
     from .folder import Folder
 
@@ -38,6 +50,8 @@ def _manifest(config: DatasetConfig) -> Dataset:
 #: Kinds of data set; each constructor takes the configuration and reads no audio.
 KINDS: Mapping[str, Callable[[DatasetConfig], Dataset]] = {
     "synthetic": _synthetic,
+    "escalation": _escalation,
+    "windows": _windows,
     "folder": _folder,
     "manifest": _manifest,
 }

@@ -10,5 +10,8 @@ def all_metrics() -> dict[str, Metric]:
     """Every metric that a table can show and a gate rule can name, by name."""
     from .cost import COST
     from .f0 import ACCURACY
+    from .pipeline import PIPELINE
+    from .spectrogram import SPECTROGRAM
 
-    return {metric.name: metric for metric in (*ACCURACY, *COST)}
+    scored = (*ACCURACY, *SPECTROGRAM, *PIPELINE)
+    return {metric.name: metric for metric in (*scored, *COST)}

@@ -27,6 +27,7 @@ from .cost_definitions import (
     SPREADS,
     STAGE,
 )
+from .stream import stream_values
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,6 +74,7 @@ def cost_values(record: Record, samples: pd.DataFrame | None) -> dict[str, Value
         **_speed(record, samples),
         **_cold(record),
         **_memory(record),
+        **stream_values(record, samples, _no_speed(record)),
         **_behaviour(record),
     }
 
@@ -190,6 +192,9 @@ def _cold(record: Record) -> dict[str, Value]:
     reason = "scenario cold was not measured"
     rounds = len(record.get("rounds") or ()) or 1
     found = {name: _given(cold.get(name), reason, rounds) for name in names}
+    parts = [cold.get(name) for name in names]
+    start = None if None in parts else sum(filter(None, parts))
+    found["start_s"] = _given(start, reason, rounds)
     seconds, read_s = (record.get("data") or {}).get("seconds"), record.get("read_s")
     speed = seconds / read_s if seconds and read_s else None
     found["read_x_realtime"] = _given(speed, "reading was not timed")

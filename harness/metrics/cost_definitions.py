@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from extractors.stages import STAGES
 
 from .base import Metric
+from .stream import STREAM
 
 PERCENTILES = (50, 90, 95, 99)
 #: Families of latencies: the scenario of their samples, and what one call is.
@@ -86,6 +87,14 @@ def _cold_metrics() -> Iterator[Metric]:
     for name, (what, label) in told.items():
         text = f"{what}, in a fresh interpreter; median over rounds."
         yield Metric(name, "s", "lower", text, label=label)
+    yield Metric(
+        "start_s",
+        "s",
+        "lower",
+        "Import, loading and first call together: from a fresh interpreter to the "
+        "first answer.",
+        label="start s",
+    )
     yield Metric(
         "read_x_realtime",
         "x",
@@ -196,6 +205,7 @@ COST: tuple[Metric, ...] = (
     *LATENCY,
     *_cold_metrics(),
     *_memory_metrics(),
+    *STREAM,
     *STAGE,
     *_behaviour_metrics(),
     *_run_metrics(),

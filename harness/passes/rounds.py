@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from extractors.audio import Audio
+from extractors.base import Streaming
 from extractors.registry import extractor_class
 from extractors.stages import listening
 from harness.config import EffortConfig
@@ -29,6 +30,7 @@ from .accuracy import digest
 from .common import Reader, require_one
 from .learning import FILE
 from .outputs import OutputReader
+from .streaming import stream_clips
 
 #: Seconds that one-second calls may take, where there are many and where few.
 ONE_SECOND_CAP_S = 10.0
@@ -39,8 +41,9 @@ def timed_round(job: Job, teller: Teller) -> dict[str, Any]:
     """Measure one cell in this process; writes ``rounds/<n>/samples.parquet``.
 
     The order is fixed: import, load, first call (all cold), warm-up, passes over the
-    timed set (``offline``), clip by clip and 1-second calls (``single_stream``), memory
-    counters last, because they are free only when nothing is timed any more.
+    timed set (``offline``), clip by clip and 1-second calls (``single_stream``), chunks
+    of 10 ms (``stream``), memory counters last, because they are free only when nothing
+    is timed any more.
     """
     bench = _Bench(job, teller)
     before = snapshot()
@@ -50,6 +53,8 @@ def timed_round(job: Job, teller: Teller) -> dict[str, Any]:
         outcome.update(bench.offline())
     if "single_stream" in job.scenarios:
         bench.single_stream()
+    if "stream" in job.scenarios:
+        outcome["stream"] = bench.stream()
     outcome["memory"] = bench.memory()
     outcome["consistency"] = bench.consistency
     outcome["env_after"] = snapshot()
@@ -153,6 +158,21 @@ class _Bench:
             once, min_passes=calls, cap_s=min(cap_s, self.job.effort.cap_s)
         )
         self._timed(partial(self._call, [item]), effort, "one_second", [item])
+
+    def stream(self) -> dict[str, Any]:
+        """Every clip of the timed set as a stream, compared with what was scored."""
+        if self.stored is None:
+            self.stored = self._stored()
+        known = {
+            name: self._voiced(self.task.restore(columns))
+            for name, columns in self.stored.items()
+            if isinstance(self.system, Streaming)
+        }
+        found = stream_clips(
+            self.system, self.items, known, sync=self.sync, pulse=self._between
+        )
+        self.rows += found.rows
+        return found.as_dict()
 
     def _call(self, items: Sequence[Item]) -> list[Any]:
         return self.task.run(self.system, items)

@@ -18,7 +18,11 @@ from harness.metrics.base import Metric
 from .base import Task as Task
 
 GROUP = "f0bench.tasks"
-BUILT_IN = {"f0": "harness.tasks.f0:F0Task"}
+BUILT_IN = {
+    "f0": "harness.tasks.f0:F0Task",
+    "pipeline": "harness.tasks.pipeline:PipelineTask",
+    "spectrogram": "harness.tasks.spectrogram:SpectrogramTask",
+}
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from extractors.base import F0Extractor, check_output
-from extractors.registry import build, extractor_class, options
+from extractors.registry import build_f0, extractor_class, options
 from extractors.track import F0Track
 from harness.config import TaskConfig
 from harness.datasets.base import Clip, Dataset, Truth
@@ -27,6 +27,8 @@ from harness.metrics.threshold import ThresholdCurve, missed_curve, threshold_cu
 from .base import Item
 
 PEER = "librosa_pyin"
+STAND_IN = "pyin"
+CONFIDENCE_ROUNDING = 1e-6  # float32 of numbers that agree within 1e-12
 MOVED_CENTS = 50.0  # a frame that changes by more was decided differently
 
 
@@ -35,6 +37,7 @@ class F0Task:
 
     name = "f0"
     metrics: Sequence[Metric] = ACCURACY
+    systems = F0Extractor
 
     def __init__(self, config: TaskConfig) -> None:
         self.config = config
@@ -96,14 +99,32 @@ class F0Task:
         return replace(output, voiced=voiced)
 
     def peer(self) -> tuple[str, Mapping[str, Any]]:
-        """librosa's pYIN at the task's range and hop, with the exact sparse Viterbi."""
+        """librosa's pYIN at the task's range and hop."""
+        return PEER, self._range()
+
+    def stand_in(self) -> tuple[str, Mapping[str, Any]]:
+        """Our pYIN, see :mod:`harness.passes.stand_in`."""
+        return STAND_IN, self._range()
+
+    def _range(self) -> dict[str, Any]:
         config = self.config
-        return PEER, {
-            "fmin": config.fmin,
-            "fmax": config.fmax,
-            "hop_s": config.hop_s,
-            "viterbi": "sparse",
-        }
+        return {"fmin": config.fmin, "fmax": config.fmax, "hop_s": config.hop_s}
+
+    def contradiction(self, output: F0Track, of_peer: F0Track) -> str | None:
+        """The first frame in which F0 or voicing differ at all, or the confidence."""
+        if len(output) != len(of_peer):
+            return f"{len(output)} frames instead of {len(of_peer)}"
+        same = (output.times == of_peer.times) & (output.voiced == of_peer.voiced)
+        same &= np.isclose(output.f0, of_peer.f0, rtol=0, atol=0, equal_nan=True)
+        same &= np.abs(output.confidence - of_peer.confidence) <= CONFIDENCE_ROUNDING
+        if same.all():
+            return None
+        frame = int(np.flatnonzero(~same)[0])
+        found, expected = (
+            f"{track.f0[frame]:.3f} Hz, voiced={track.voiced[frame]}"
+            for track in (output, of_peer)
+        )
+        return f"frame {frame}: {found} instead of {expected}"
 
     def is_peer(self, name: str, params: Mapping[str, Any]) -> bool:
         """pYIN at the task's range and hop; both Viterbis find the same path."""
@@ -112,11 +133,11 @@ class F0Task:
         known = options(extractor_class(PEER))
         default = {key: parameter.default for key, parameter in known.items()}
         asked = {**default, **dict(self.peer()[1])}
-        return {**params, "viterbi": "sparse"} == asked
+        return {**params, "viterbi": asked["viterbi"]} == asked
 
     def build(self, name: str, params: Mapping[str, Any]) -> F0Extractor:
         """Construct the extractor ``name``."""
-        return build(name, params)
+        return build_f0(name, params)
 
     def probe(
         self, name: str, params: Mapping[str, Any], *, seed: int, quick: bool
@@ -126,11 +147,11 @@ class F0Task:
 
         known = options(extractor_class(name))
         if name == PEER:  # the same answers, and nothing is timed here
-            params = {**params, "viterbi": "sparse"}
+            params = {**params, "viterbi": "banded"}
 
         def construct(**overrides: Any) -> F0Extractor:
             changed = {k: v for k, v in overrides.items() if k in known}
-            system = build(name, {**params, **changed})
+            system = build_f0(name, {**params, **changed})
             system.load()
             return system
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -179,3 +180,33 @@ class Meter(Constant):
 
     def level(self, clip: Audio) -> float:
         return float(10 * np.log10(np.mean(clip.samples**2) + 1e-12)) + 1.0
+
+
+class Hoards(Constant):
+    """Keeps 128 KiB of every call for ever."""
+
+    name = "hoards"
+
+    def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
+        kept = getattr(self, "_kept", [])
+        self._kept = [*kept, np.ones(2**14)]
+        return super().extract(clips)
+
+
+class Batched(Constant):
+    """Takes memory by the batch size, and runs out of it above ``most``."""
+
+    name = "batched"
+    axes: ClassVar = {"batch_size": None}
+
+    def __init__(
+        self, *, hop_s: float = 0.01, batch_size: int = 64, most: int = 10**6
+    ) -> None:
+        super().__init__(hop_s=hop_s)
+        self.batch_size, self.most = batch_size, most
+
+    def track(self, clip: Audio) -> F0Track:
+        if self.batch_size > self.most:
+            raise MemoryError("Unable to allocate 1.0 PiB")
+        np.ones((self.batch_size, 2**12)).sum()
+        return super().track(clip)

@@ -169,6 +169,7 @@ def test_list_as_json(capsys):
     assert [row["name"] for row in document["efforts"]] == [
         "ab",
         "accuracy",
+        "engines",
         "rigorous",
         "smoke",
         "standard",
@@ -259,6 +260,7 @@ def test_bare_run_shows_the_quickstart(capsys):
     assert [d["extractor"] for d in documents] == [
         "librosa_pyin",
         "torchcrepe",
+        "crepe",
         "crepe",
     ]
 

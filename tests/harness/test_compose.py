@@ -12,6 +12,7 @@ from extractors.errors import ConfigError
 from harness import confdir
 from harness.compose import compose, conf_dir
 from harness.hydra_files import open_files
+from harness.schema import GENERATED, KINDS
 
 
 class Crepe(F0Extractor):
@@ -129,6 +130,7 @@ def test_no_words_are_the_default_experiment():
         "librosa_pyin",
         "torchcrepe",
         "crepe",
+        "crepe",
     ]
     assert request.experiment == "quickstart"
     assert request.configs[0].settings.effort.name == "smoke"
@@ -151,7 +153,7 @@ def test_words_replace_what_an_experiment_states():
 
 def test_sweeps_multiply_the_grid():
     found = configs("experiment=quickstart", "batch_size=1,2", multirun=True)
-    assert [config.axes.get("batch_size") for config in found] == [1, 2] * 3
+    assert [config.axes.get("batch_size") for config in found] == [1, 2] * 4
 
 
 def test_sweep_order_is_that_of_the_words():
@@ -341,7 +343,7 @@ def test_a_plus_sign_changes_nothing():
         (["extractor=null"], "extractor=null: expected one name"),
         (["extractor.name=crepe"], "state extractor=NAME"),
         (["experiment=quikstart"], "did you mean 'quickstart'?"),
-        (["effort=quick"], "valid: ab, accuracy, rigorous, smoke, standard"),
+        (["effort=quick"], "valid: ab, accuracy, engines, rigorous, smoke, standard"),
         (["effort.rounds=1.5"], "expected an integer"),
         (["dataset=foldr"], "did you mean 'folder'?"),
         (["dataset=folder"], "add dataset.root=DIR"),
@@ -496,9 +498,10 @@ def test_every_shipped_dataset_and_effort_composes():
     datasets = confdir.options("dataset", dirs)
     assert len(datasets) >= 5
     for name in datasets:
-        need = {"synthetic": [], "manifest": ["dataset.manifest=m.csv"]}
+        need = {kind: [] for kind in GENERATED}
+        need["manifest"] = ["dataset.manifest=m.csv"]
         config = one(f"dataset={name}", *need.get(name, ["dataset.root=x"]))
-        assert config.dataset.kind in ("synthetic", "folder", "manifest")
+        assert config.dataset.kind in KINDS
 
 
 def test_every_key_of_the_schema_is_shipped_or_optional():

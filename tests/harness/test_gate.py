@@ -152,7 +152,7 @@ def test_absolute_bounds(metric, text, op, limit, magnitude):
         ({"blocking": "yes"}, "true or false"),
         ({"margin": "1 %"}, "not abs and margin"),
         ({"to": "baseline"}, "no 'to'"),
-        ({"state": "status"}, "one of 'metric' and 'state'"),
+        ({"state": "status"}, "not metric and state"),
         ({"is": "ok"}, "belongs to a state rule"),
         ({"requires": ["same_hardware"]}, "needs 'to'"),
     ],

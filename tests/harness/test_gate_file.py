@@ -184,8 +184,8 @@ MARGIN = {"metric": "vde", "margin": "1 points"}
         ({"state": "outputs", "is": "identical"}, "state outputs needs 'to'"),
         ({"state": "status", "is": "ok", **TO}, "state status has no 'to'"),
         ({"state": "status", "is": "ok", "not": "error"}, "one of 'is' and 'not'"),
-        ({"state": "status", "is": "ok", "metric": "vde"}, "one of 'metric' and"),
-        ({}, "one of 'metric' and 'state'"),
+        ({"state": "status", "is": "ok", "metric": "vde"}, "not metric and state"),
+        ({}, "name one of metric, state, test, not_measured"),
         ({"state": "status", "is": "ok", "confident": True}, "remove 'confident'"),
     ],
 )

@@ -214,17 +214,27 @@ def test_direction_of_memory():
 
 
 def test_pairs_of_one_job_cancel_what_both_met():
-    """Load that slows both rounds of a pair by up to half hides nothing."""
-    old = Cell(speeds=rounds(*(100 * x for x in LOAD)))
-    new = Cell(speeds=rounds(*((90 + i / 1e6) * x for i, x in enumerate(LOAD))))
-    paired = against(SPEED, new, old, same_job=True)
+    """What changes both rounds of a pair by up to half hides nothing."""
+    old = Cell(memory=rounds(*(100 * x for x in LOAD)))
+    new = Cell(memory=rounds(*((120 + i / 1e6) * x for i, x in enumerate(LOAD))))
+    paired = against(MEMORY, new, old, same_job=True)
     assert paired.evidence["paired"] and paired.verdict == "fail"
-    assert paired.observed == pytest.approx(0.9)
-    assert (paired.low, paired.high) == pytest.approx((0.9, 0.9), abs=1e-6)
+    assert paired.observed == pytest.approx(1.2)
+    assert (paired.low, paired.high) == pytest.approx((1.2, 1.2), abs=1e-6)
     # ten pairs on one side of the limit: p = 2 ** -10
     assert paired.evidence["p"] == pytest.approx(2.0**-10)
-    apart = against(SPEED, new, old)
+    apart = against(MEMORY, new, old)
     assert apart.evidence["paired"] is False and apart.verdict == "inconclusive"
+
+
+def test_speeds_are_compared_by_their_fast_quarters():
+    """Rounds that were disturbed on one side only do not count."""
+    old = Cell(speeds=around(100.0, 12))
+    hit = {n: v / 2 if n % 2 else v for n, v in around(90.0, 12).items()}
+    found = against(SPEED, Cell(speeds=hit), old, same_job=True)
+    assert found.observed == pytest.approx(0.9, rel=0.01)
+    assert found.evidence["test"] == "permutation within pairs"
+    assert "fast quarter of 12 pairs" in found.evidence["method"]
 
 
 def test_rounds_are_paired_by_their_number():
@@ -266,13 +276,13 @@ def test_several_tests_are_corrected_together():
     believed.
     """
     base = rounds(*(100 * x for x in LOAD))
-    slow = {n: (0.9 + n / 1e6) * v for n, v in base.items()}
+    more = {n: (1.2 + n / 1e6) * v for n, v in base.items()}
     even = {n: (1.0 + n / 1e6) * v for n, v in base.items()}
 
     def judged_together(count):
-        cells = [Cell(f"k{i}", speeds=even if i else slow) for i in range(count)]
-        olds = [Cell(f"k{i}", speeds=base) for i in range(count)]
-        return judged(SPEED, cells, baseline_of(*olds, same_job=True))
+        cells = [Cell(f"k{i}", memory=even if i else more) for i in range(count)]
+        olds = [Cell(f"k{i}", memory=base) for i in range(count)]
+        return judged(MEMORY, cells, baseline_of(*olds, same_job=True))
 
     for count, word in ((1, "fail"), (10, "fail"), (11, "inconclusive")):
         result = judged_together(count)
@@ -290,7 +300,10 @@ def test_several_tests_are_corrected_together():
 
 
 def sessions(ratios, medians=(100.0,), key=KEY):
-    entry = [{"ratios": list(ratios), "median": m} for m in medians]
+    entry = [
+        {"old": [m] * len(ratios), "new": [m * ratio for ratio in ratios]}
+        for m in medians
+    ]
     return Floors([{"cells": {key: {"x_realtime": e}}} for e in entry])
 
 
@@ -542,7 +555,7 @@ def peer(speeds, **more):
 
 
 def test_rounds_of_one_run_are_paired():
-    base = rounds(*(100 * x for x in LOAD))
+    base = around(100.0)
     for factor, word in ((2.0, "pass"), (1.2, "fail")):
         own = Cell(speeds={n: (factor + n / 1e6) * v for n, v in base.items()})
         found = only(judged(AS_FAST, [own, peer(base)]))
