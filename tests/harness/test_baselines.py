@@ -140,8 +140,10 @@ def test_metrics_read_back_as_the_run_has_them(base, tmp_path):
     for name in timed - known:
         assert after[name].value is None, name
     for name in known & timed:
-        # a tenth of a microsecond of calls that take a millisecond and more
-        assert after[name].value == pytest.approx(before[name].value, rel=1e-4), name
+        # a tenth of a microsecond of calls that take a millisecond and more; the noise
+        # is a difference of such calls
+        rel = 1e-2 if name == "noise_iqr_ratio" else 1e-4
+        assert after[name].value == pytest.approx(before[name].value, rel=rel), name
 
 
 def test_a_run_equals_its_own_baseline(base, tmp_path):
