@@ -43,6 +43,8 @@ Spectrum = tuple[int, int, int]
 LAST = LENGTHS[SIZES[-1]] // 2  # samples that are left after the last pooling
 
 MOST = 96  # frames of a slice: 16 MB of memory; more would use weights no better
+SOME = 32  # …where all weights stay in a cache and the slice should lie there, too
+CACHED = 2_000_000  # numbers of weights that do: tiny has 0.9 million, full 43
 FEWEST = 8  # frames that are worth a slice of their own, and the least rows of a tile
 
 
@@ -60,6 +62,7 @@ class SpectralNetwork(RowNetwork):
         self.host = host
         self.compiled = compiled(host)
         self._weights = weights
+        self._most = SOME if weights.size < CACHED else MOST
         self._idle: queue.SimpleQueue[_Slice] = queue.SimpleQueue()
 
     def __call__(self, rows: Rows) -> Rows:
@@ -92,22 +95,22 @@ class SpectralNetwork(RowNetwork):
                 room.run(rows[part], found[part])
             self._idle.put(room)
 
-        shared_out(work, list(slices(len(rows), threads())))
+        shared_out(work, list(slices(len(rows), threads(), self._most)))
 
     def _room(self) -> _Slice:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            return _Slice(self._weights, self.compiled)
+            return _Slice(self._weights, self.compiled, self._most)
 
 
-def slices(frames: int, threads: int) -> Iterator[slice]:
-    """Share frames out to threads.
+def slices(frames: int, threads: int, most: int = MOST) -> Iterator[slice]:
+    """Share frames out to threads, at most ``most`` at once.
 
     Slices are alike, whole tiles' rows but for the last, and a multiple of the threads
     in number unless that makes them smaller than :data:`FEWEST`.
     """
-    count = -(-frames // (MOST * threads)) * threads
+    count = -(-frames // (most * threads)) * threads
     size = max(-(-frames // count), FEWEST)
     size += -size % 4
     for start in range(0, frames, size):
@@ -117,8 +120,8 @@ def slices(frames: int, threads: int) -> Iterator[slice]:
 class _Slice:
     """Memory for one slice, and its way through the layers."""
 
-    def __init__(self, weights: Packed, compiled: Compiled) -> None:
-        self.weights = weights
+    def __init__(self, weights: Packed, compiled: Compiled, most: int) -> None:
+        self.weights, self.most = weights, most
         self.kernels, self.shape = compiled.kernels, compiled.shape
         self.width = compiled.shape[0]
         self.channels = [int(count) for count in weights.channels]
@@ -129,23 +132,23 @@ class _Slice:
     def _sizes(self) -> Iterator[int]:
         """Numbers in: phases, a last group, signals, a tile, inputs, outputs."""
         group, vector = self.width // PHASES, 2 * self.width
-        yield -(-MOST // group) * (SIZES[0] // 2 + 1) * vector
+        yield -(-self.most // group) * (SIZES[0] // 2 + 1) * vector
         yield group * WINDOW
         yield from (size // 2 * vector for size in (SIZES[0], SIZES[0], SIZES[1]))
         yield 3 * self.shape[1] * DEPTH
         apart = APART // 4
-        inputs = [MOST * DEPTH * 4 * self.channels[5] // self.depths[5]]
-        outputs = [MOST * (BINS + vector)]
+        inputs = [self.most * DEPTH * 4 * self.channels[5] // self.depths[5]]
+        outputs = [self.most * (BINS + vector)]
         for n in range(1, 6):
             bins = SIZES[n] // 2 + 1
             chunks = 1 if n == 1 else self.channels[n - 1] // self.depths[n - 1]
-            inputs.append(chunks * bins * (MOST * 2 * DEPTH + apart))
-            outputs.append(bins * (MOST * 2 * self.channels[n] + apart))
+            inputs.append(chunks * bins * (self.most * 2 * DEPTH + apart))
+            outputs.append(bins * (self.most * 2 * self.channels[n] + apart))
         yield max(inputs)
         yield max(outputs)
 
     def run(self, frames: Rows, found: Rows) -> None:
-        """From frames ``(n, 1024)`` to probabilities ``(n, 360)``, ``n`` ≤ ``MOST``."""
+        """From frames ``(n, 1024)`` to probabilities ``(n, 360)``, ``n`` ≤ ``most``."""
         count = len(frames)
         rows = max(FEWEST, count + -count % 4)
         self._phases(frames)

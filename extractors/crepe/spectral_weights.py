@@ -39,6 +39,11 @@ class Packed:
     weights: tuple[Floats, ...]
     activations: tuple[Floats, ...]
 
+    @property
+    def size(self) -> int:
+        """How many numbers all the weights are."""
+        return sum(part.size for part in self.weights)
+
 
 def aligned(size: int) -> Floats:
     """A flat array of zeros that begins with a cache line."""

@@ -116,11 +116,15 @@ def test_every_width_gives_the_answer_in_its_own_machine_code(vectors):
 
 def used_registers(vectors):
     """Kinds of vector registers in the products' multiply–adds."""
+    import numba
+
     from extractors.crepe import spectral_compile as module
     from extractors.crepe.spectral_kernels import multiply
 
     (wanted,) = (s for name, _, s in module._wanted(vectors) if name == "multiply")
-    code = multiply.inspect_asm(wanted.args)
+    anew = numba.njit(nogil=True)(multiply.py_func)  # inspects no cached code
+    anew.compile(wanted)
+    code = anew.inspect_asm(wanted.args)
     lines = [line for line in code.splitlines() if "vfmadd" in line and "ps" in line]
     assert lines, "no fused multiply-add"
     return {kind for kind in REGISTERS.values() if any(kind in x for x in lines)}
