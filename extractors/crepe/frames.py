@@ -108,21 +108,41 @@ class Framer:
             samples, starts = self._signal(part.clip)
             size = part.stop - part.start
             with stage("frontend"):
-                self._cut(samples, starts[part.start : part.stop], behind[:size])
+                stretch, places = surrounded(samples, starts[part.start : part.stop])
+                self._cut(stretch, places, behind[:size])
             behind = behind[size:]
         return rows
 
     def _signal(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
         if self._held is None or self._held[0] != clip:
+            self._held = None  # two clips are never held at once
             self._held = (clip, *self._prepare(clip))
         return self._held[1:]
 
     def _prepare(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
-        """The padded signal at 16 kHz and where in it each frame starts."""
+        """The signal at 16 kHz, and where each frame starts, maybe outside it."""
         with stage("resample"):
             samples = resample(self.clips[clip], SAMPLE_RATE)
         with stage("frontend"):
-            starts = self.grid.centres(self.counts[clip], SAMPLE_RATE)
-            # resampling rounds the length, so the last window may reach further
-            after = max(0, int(starts[-1]) + WINDOW // 2 - len(samples))
-            return np.pad(samples, (WINDOW // 2, after)), starts
+            starts = self.grid.centres(self.counts[clip], SAMPLE_RATE) - WINDOW // 2
+            return samples, starts
+
+
+def surrounded(
+    samples: Rows, starts: NDArray[np.int64]
+) -> tuple[Rows, NDArray[np.int64]]:
+    """The stretch of a signal that frames lie in, with zeros where there is no signal.
+
+    Args:
+        samples: shape ``(n,)``.
+        starts: first sample of each frame, ascending.
+
+    Returns:
+        The stretch, contiguous, a view where it lies inside; and the starts in it.
+    """
+    first, last = int(starts[0]), int(starts[-1]) + WINDOW
+    before, after = max(-first, 0), max(last - len(samples), 0)
+    stretch = samples[max(first, 0) : max(last, 0)]
+    if before or after:
+        stretch = np.pad(stretch, (before, last - first - before - len(stretch)))
+    return np.ascontiguousarray(stretch), starts - first

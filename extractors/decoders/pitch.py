@@ -1,9 +1,10 @@
 """Four ways from pitch-bin probabilities to F0, over one whole clip.
 
-All take ``probabilities`` float32, shape ``(T, 360)``, ``T ≥ 1``, in [0, 1], and the
-open bins (:func:`extractors.decoders.bins.allowed_bins`), and return the
-decoded bin of each frame and its F0. Closed bins are never chosen and never weigh in an
-average. Nothing is dithered: equal input gives equal output.
+All take ``probabilities`` float32, shape ``(T, 360)``, ``T ≥ 1``, in [0, 1] (an array,
+or anything that gives slices of its rows as arrays), and the open bins
+(:func:`extractors.decoders.bins.allowed_bins`), and return the decoded bin of each
+frame and its F0. Closed bins are never chosen and never weigh in an average. Nothing is
+dithered: equal input gives equal output.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from .viterbi import viterbi_paths
 
 TRANSITION_WIDTH = 12  # bins; torchcrepe's max(12 - |i - j|, 0)
 AVERAGE_REACH = 4  # bins on either side, as in the original CREPE
+BLOCK = 4096  # frames that are looked at together: 6 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,17 @@ def local_average(
 
     A frame whose weights are all zero keeps the centre of its bin.
     """
+    return np.concatenate(
+        [
+            _average(probabilities[part], bins[part], allowed)
+            for part in blocks(len(bins))
+        ]
+    )
+
+
+def _average(
+    probabilities: Probabilities, bins: NDArray[np.int64], allowed: slice
+) -> NDArray[np.float64]:
     distance = np.arange(-AVERAGE_REACH, AVERAGE_REACH + 1)
     window = bins[:, None] + distance
     first = np.arange(0, probabilities.size, PITCH_BINS)[:, None]
@@ -107,6 +120,24 @@ def local_average(
     shift = np.einsum("ij,j->i", near, distance.astype(np.float64))
     np.divide(shift, total, out=shift, where=total > 0)
     return cents_to_hz(bins_to_cents(bins) + CENTS_PER_BIN * shift)
+
+
+def confidences(
+    probabilities: Probabilities, bins: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The probability of the decoded bin, float32, shape ``(T,)``."""
+    return np.concatenate(
+        [
+            np.take_along_axis(probabilities[part], bins[part, None], axis=1)[:, 0]
+            for part in blocks(len(bins))
+        ]
+    )
+
+
+def blocks(frames: int) -> list[slice]:
+    """All frames, :data:`BLOCK` at a time; one slice if there are none."""
+    starts = range(0, max(frames, 1), BLOCK)
+    return [slice(start, min(start + BLOCK, frames)) for start in starts]
 
 
 def softmax_open(probabilities: Probabilities, allowed: slice) -> Probabilities:
@@ -127,7 +158,9 @@ def softmax_open(probabilities: Probabilities, allowed: slice) -> Probabilities:
 
 
 def _peak(probabilities: Probabilities, allowed: slice) -> NDArray[np.int64]:
-    return probabilities[:, allowed].argmax(axis=1) + int(allowed.start)
+    parts = (probabilities[part] for part in blocks(len(probabilities)))
+    peaks = [rows[:, allowed].argmax(axis=1) for rows in parts]
+    return np.concatenate(peaks) + int(allowed.start)
 
 
 @lru_cache(maxsize=1)

@@ -57,7 +57,7 @@ def test_one_second(pace, voice, by):
 @pytest.mark.parametrize("model", MODELS)
 def test_onnxruntime(pace, voice, model, tmp_path):
     """The network alone, in favour of onnxruntime: frames are given, none decoded."""
-    runtime = pytest.importorskip("onnxruntime", reason="pip install onnxruntime")
+    runtime = pytest.importorskip("onnxruntime", reason="pip install 'f0bench[bench]'")
     frames, session = exported(runtime, voice, model, tmp_path / "crepe.onnx")
     group = f"CREPE {model}, end to end, {voice.seconds:g} s"
     rounds = 3 if model == "full" else 5
@@ -69,7 +69,7 @@ def test_onnxruntime(pace, voice, model, tmp_path):
 
 def exported(runtime, voice, model, place):
     """torchcrepe's network as a session of onnxruntime, and its input."""
-    pytest.importorskip("onnx", reason="pip install onnx")
+    pytest.importorskip("onnx", reason="pip install 'f0bench[bench]'")
     import torch
 
     from extractors.peers.torchaudio_stand_in import import_torchcrepe

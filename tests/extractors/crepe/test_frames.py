@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from extractors.audio import Audio
-from extractors.crepe.frames import Framer, Part, normalise, rounds
+from extractors.crepe.frames import Framer, Part, normalise, rounds, surrounded
 from extractors.track import FrameGrid
 
 
@@ -72,3 +72,26 @@ def test_rows_equal_torchcrepe_preprocess():
     ours = framer.rows([Part(0, 0, framer.counts[0])])
     theirs = import_torchcrepe().preprocess(torch.tensor(samples)[None], 16000, 160)
     np.testing.assert_allclose(ours, next(iter(theirs)).numpy(), atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("starts", "expected"),
+    [
+        ([10, 20], (1034, 0, 0)),  # inside: a view
+        ([-512, -352], (1184, 512, 0)),
+        ([-512, 1500], (3036, 512, 524)),
+        ([1900], (1024, 0, 924)),
+        ([2100], (1024, 0, 1024)),  # behind the signal altogether
+    ],
+)
+def test_stretch_around_frames(starts, expected):
+    samples = np.arange(1, 2001, dtype=np.float32)
+    stretch, places = surrounded(samples, np.array(starts))
+    length, before, after = expected
+    assert (len(stretch), places[0]) == (length, 0)
+    assert places[-1] - places[0] == starts[-1] - starts[0]
+    assert not stretch[:before].any() and not stretch[length - after :].any()
+    inside = stretch[before : length - after]
+    first = max(starts[0], 0)
+    np.testing.assert_array_equal(inside, samples[first : first + len(inside)])
+    assert np.shares_memory(stretch, samples) == (before == after == 0)
