@@ -8,12 +8,13 @@ from extractors.crepe import Crepe
 from extractors.crepe.frames import Framer, Part
 from extractors.decoders.pitch import DECODERS
 from extractors.errors import UnavailableError
+from extractors.spill import SpilledRows
 from extractors.stages import listening
 from extractors.track import FrameGrid
 
 torch = pytest.importorskip("torch")
 
-from extractors.crepe import device_batch, network, on_device  # noqa: E402
+from extractors.crepe import device_batch, extractor, network, on_device  # noqa: E402
 from extractors.crepe.graphs import Graphed  # noqa: E402 - after the check for torch
 
 EDGE = 6  # frames whose windows reach over an end of the clip
@@ -212,6 +213,17 @@ def test_posteriors_come_back_in_rounds(mixed):
     seen = subject._whole.transfers
     assert (seen.to_device, seen.to_host) == (1, 4)
     assert seen.bytes_to_host == 101 * 360 * 4
+
+
+def test_posteriors_of_long_clips_wait_on_disk(mixed, monkeypatch):
+    subject = there(batch_size=32)
+    expected = list(subject.infer(mixed))
+    monkeypatch.setattr(extractor, "LONG", 20)
+    found = list(subject.infer(mixed))
+    assert isinstance(found[0].probabilities, SpilledRows)  # of 22 frames
+    for ours, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(ours.probabilities[0:], other.probabilities)
+    assert bits([subject.decode(found[0])]) == bits([subject.decode(expected[0])])
 
 
 def test_a_batch_is_not_prepared_before_it_is_needed():
