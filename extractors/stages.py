@@ -86,6 +86,11 @@ def stage(name: str) -> AbstractContextManager[None]:
     return _SILENT if listener is None else _Heard(listener, name)
 
 
+def heard() -> bool:
+    """Whether somebody listens, so that a device's work should end in its stage."""
+    return _LISTENER.get() is not None
+
+
 @contextmanager
 def listening(listener: StageListener) -> Iterator[None]:
     """Send every :func:`stage` of this thread to ``listener`` inside the block."""

@@ -10,19 +10,33 @@ from extractors.errors import UnavailableError
 
 from .host import Host, host
 from .network import Network, RowNetwork, weights_file
+from .precision import check_precision
 from .state import State, read_state
 
-ENGINES = ("auto", "spectral", "torch")
+ENGINES = ("auto", "spectral", "torch", "device")
 
 
-def identity(engine: str, device: str) -> str:
-    """What the last bits depend on beside the weights, without loading anything.
+def on_device(engine: str, device: str) -> bool:
+    """Whether everything, not the network alone, runs in torch on the device.
 
     Args:
         engine: one of :data:`ENGINES`.
         device: ``auto``, ``cpu`` or ``cuda``.
     """
-    if engine == "torch" or device == "cuda":
+    return engine == "device" or (engine == "auto" and device == "cuda")
+
+
+def identity(engine: str, device: str, precision: str = "fp32") -> str:
+    """What the last bits depend on beside the weights, without loading anything.
+
+    Args:
+        engine: one of :data:`ENGINES`.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        precision: one of :data:`~extractors.crepe.precision.PRECISIONS`.
+    """
+    if on_device(engine, device):
+        return "torch, all on the device"
+    if engine == "torch" or device == "cuda" or precision != "fp32":
         return "torch"
     try:
         return host().identity
@@ -30,7 +44,9 @@ def identity(engine: str, device: str) -> str:
         return "torch"
 
 
-def open_network(model: str, device: str, engine: str) -> tuple[RowNetwork, str]:
+def open_network(
+    model: str, device: str, engine: str, precision: str = "fp32"
+) -> tuple[RowNetwork, str]:
     """The loaded network, and a phrase on which one it is and why.
 
     Args:
@@ -38,13 +54,27 @@ def open_network(model: str, device: str, engine: str) -> tuple[RowNetwork, str]
         device: ``cpu`` or ``cuda``, where there is torch only.
         engine: ``auto`` takes torch, with one warning, where the spectral network
             cannot be used.
+        precision: one of :data:`~extractors.crepe.precision.PRECISIONS`.
 
     Raises:
-        UnavailableError: no weights, or ``spectral`` was asked for and cannot be used.
+        UnavailableError: no weights, ``spectral`` was asked for and cannot be used, or
+            the device has no such precision.
     """
     weights_file(model)  # without weights there is nothing to fall back to
-    if device != "cpu" or engine == "torch":
-        return Network(model, device), "torch"
+    check_precision(precision, "none", device)
+    if engine == "spectral" and (device != "cpu" or precision != "fp32"):
+        raise UnavailableError(
+            f"engine=spectral computes in fp32 on the CPU, not in {precision} on "
+            f"{device}; use engine=auto"
+        )
+    phrase = identity(engine, device, precision)
+    if precision != "fp32":
+        from .reduced import ReducedNetwork
+
+        network = ReducedNetwork(model, device, precision)
+        return network, f"{phrase}, {precision} by plain convolutions"
+    if device != "cpu" or engine in ("torch", "device"):
+        return Network(model, device), phrase
     try:
         return _spectral(model, host())
     except Exception as error:  # numba and LLVM raise what they like

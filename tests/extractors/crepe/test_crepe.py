@@ -172,7 +172,7 @@ def test_weights_are_the_packages_file():
         ({"decoder": "viterby"}, "did you mean 'viterbi'"),
         ({"device": "gpu"}, "device=gpu"),
         ({"batch_size": 0}, "batch_size=0"),
-        ({"precision": "fp16"}, "valid: fp32"),
+        ({"precision": "fp17"}, "did you mean 'fp16'"),
         ({"fmin": 500, "fmax": 60}, "fmin=500"),
         ({"threshold": 2}, "threshold=2"),
         ({"hop_s": 0}, "hop_s"),

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from extractors.crepe import Crepe
-from extractors.crepe.reduced import ReducedCrepe, ReducedNetwork, check_precision
+from extractors.crepe.network import Network
+from extractors.crepe.precision import check_precision, precision_delta
+from extractors.crepe.reduced import ReducedCrepe, ReducedNetwork
 from extractors.errors import ConfigError, MissingExtraError, UnavailableError
 from extractors.torch_crepe_extractor import TorchCrepeExtractor
 
@@ -48,6 +50,24 @@ def test_rows_do_not_depend_on_their_company():
     whole = network(some)
     np.testing.assert_array_equal(network(some[33:]), whole[33:])
     assert whole.dtype == np.float32
+
+
+def test_delta_of_a_precision():
+    exact, some = Network("tiny", "cpu"), rows(40)
+    same = precision_delta(exact, ReducedNetwork("tiny", "cpu", "fp32"), some)
+    assert same.probability < 5e-6
+    assert same.argmax == 0
+    reduced = precision_delta(exact, ReducedNetwork("tiny", "cpu", "bf16"), some)
+    assert 1e-5 < reduced.probability < 0.1
+    assert 0 <= reduced.argmax < 0.5
+
+
+def test_delta_counts_frames_with_another_argmax():
+    found = np.eye(4, 360, dtype=np.float32)
+    moved = found.copy()
+    moved[0] = np.roll(found[0], 7)
+    delta = precision_delta(lambda _: found, lambda _: moved, rows(4))
+    assert (delta.probability, delta.argmax) == (1.0, 0.25)
 
 
 @pytest.mark.parametrize("precision", ["tf32", "fp16"])

@@ -171,7 +171,9 @@ def test_the_engine_is_named_where_it_is_used(here):
 
 def test_identity_without_loading(monkeypatch):
     assert engines.identity("torch", "cpu") == "torch"
-    assert engines.identity("auto", "cuda") == "torch"
+    assert engines.identity("auto", "cuda") == "torch, all on the device"
+    assert engines.identity("torch", "cuda") == "torch"
+    assert engines.identity("auto", "cpu", "bf16") == "torch"
     monkeypatch.setattr(engines, "host", lambda: AVX2)
     assert engines.identity("auto", "cpu") == "spectral avx2 x8"
 
