@@ -22,7 +22,7 @@ import numpy as np
 
 from extractors.base import choose
 from extractors.decoders.bins import PITCH_BINS
-from extractors.device import resolve, synchronize
+from extractors.device import resolve, synchronize, to_device, to_host
 from extractors.errors import MissingExtraError, UnavailableError
 from extractors.stages import stage
 
@@ -150,16 +150,14 @@ class ReducedNetwork(RowNetwork):
         whole = np.zeros((-(-len(rows) // step) * step, rows.shape[1]), np.float32)
         whole[: len(rows)] = rows
         with torch.inference_mode(), self._tf32():
-            with stage("h2d"):
-                frames = torch.from_numpy(whole).to(self.device)
-            with stage("network"):
+            frames = to_device(whole, self.device)
+            with stage("network", self.device):
                 out = frames.new_empty((len(frames), PITCH_BINS))
                 for start in range(0, len(frames), step):
                     part = slice(start, start + step)
                     out[part] = self._run(frames[part])
                 synchronize(self.device)
-            with stage("d2h"):
-                probabilities: Rows = out.cpu().numpy()
+            probabilities: Rows = to_host(out)
         return probabilities[: len(rows)]
 
     def _forward(self, frames: Tensor) -> Tensor:

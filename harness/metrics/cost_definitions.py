@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from extractors.stages import STAGES
 
 from .base import Metric
+from .placement import PLACEMENT
 from .stream import STREAM
 
 PERCENTILES = (50, 90, 95, 99)
@@ -207,6 +208,7 @@ COST: tuple[Metric, ...] = (
     *_memory_metrics(),
     *STREAM,
     *STAGE,
+    *PLACEMENT,
     *_behaviour_metrics(),
     *_run_metrics(),
 )

@@ -78,6 +78,7 @@ class _Bench:
         self.cuda = self.place.params.get("device") == "cuda"
         self.sync: Callable[[], None] | None = None
         self.recorder = StageRecorder()
+        self.stage_facts: dict[str, dict[str, Any]] = {}  # of the last offline pass
         self.system: Any = None
         self.stored: dict[str, dict[str, Any]] | None = None
         self.host_baseline: int | None = None
@@ -133,6 +134,7 @@ class _Bench:
             "passes": len(result.wall_s),
             "stop": result.stop,
             "warmup_s": result.warmup_s,
+            "stages": self.stage_facts,
         }
 
     def single_stream(self) -> None:
@@ -197,6 +199,7 @@ class _Bench:
             stages.append(self._stages())
             self.task.check(items, outputs)
             if scenario == "offline":
+                self.stage_facts = self.recorder.take_facts()
                 self._compare(items, outputs)
 
         with listening(self.recorder):
