@@ -53,6 +53,8 @@ MEMORY = {
     "peak_host_bytes": "host_peak_bytes",
     "peak_gpu_allocated_bytes": "gpu_allocated_peak_bytes",
     "peak_gpu_reserved_bytes": "gpu_reserved_peak_bytes",
+    "built_gpu_reserved_bytes": "gpu_built_bytes",
+    "loaded_gpu_reserved_bytes": "gpu_loaded_bytes",
     "peak_gpu_nvml_process_bytes": "gpu_nvml_process_bytes",
     "peak_gpu_nvml_device_delta_bytes": "gpu_nvml_device_delta_bytes",
 }
