@@ -164,12 +164,10 @@ def _labelled(metric: Metric) -> Column:
     """As :func:`generic` under the metric's label, where that ends with the unit."""
     column = generic(metric)
     unit = column.head[1]
-    if not unit:  # a plain number: the label stands alone, in two lines
-        first, _, rest = metric.label.partition(" ")
-        return replace(column, head=(first, rest))
-    if not metric.label.endswith(f" {unit}"):
+    if not metric.label.endswith(f" {unit}" if unit else ""):
         return column
-    return replace(column, head=(metric.label.removesuffix(f" {unit}"), unit))
+    first, _, rest = metric.label.partition(" ")
+    return replace(column, head=(first, rest))
 
 
 def _shown(metric: Metric) -> tuple[float, int | None, str]:

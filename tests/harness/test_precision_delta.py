@@ -1,9 +1,13 @@
 """What a reduced precision changes, from tracks whose differences are known."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
 
 from extractors.track import F0Track
+from harness.cli import main
 from harness.metrics import all_metrics
 from harness.metrics.precision import PRECISION, delta_values
 from harness.precision_delta import NO_TWIN, precision_values
@@ -105,3 +109,18 @@ def test_columns_and_the_reason_are_in_the_tables(run):
 def test_without_reduced_precision_there_are_no_columns(demo):
     heads = [head.line for head in build_page([Source(*demo)]).tables[0].columns]
     assert not [head for head in heads if "fp32" in head]
+
+
+def test_a_run_over_precisions_measures_the_difference(
+    faulty, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    words = ["run", "-m", "extractor=rounded", "precision=fp32,bf16", "--name", "run"]
+    words += ["effort=accuracy", "dataset.limit=2", "task.agreement=false"]
+    assert main(words) == 1  # the gate fails: 220 Hz is wrong nearly everywhere
+    summary = (tmp_path / "results" / "run" / "summary.csv").read_text()
+    exact, reduced = csv.DictReader(io.StringIO(summary))
+    assert exact["delta_fp32_p95_cents"] == ""
+    assert float(reduced["delta_fp32_p50_cents"]) == pytest.approx(5.0, abs=0.01)
+    assert float(reduced["delta_fp32_voicing_ratio"]) == pytest.approx(0.1, abs=0.01)
+    assert "to fp32" in capsys.readouterr().out
