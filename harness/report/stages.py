@@ -13,7 +13,7 @@ from harness.metrics.placement import (
 )
 
 from . import text
-from .table import Head, Row, Table, tabulate
+from .table import Head, Row, Table, TableRow, tabulate
 
 #: Heading of the stages that state a device, or none.
 _HEADS = {
@@ -46,7 +46,10 @@ def stage_table(rows: Sequence[Row]) -> Table | None:
     heads = [Head(*_HEADS.get(name, ("on", name)), left=True) for name in devices]
     if copies:
         heads += [Head(way, unit) for way in DIRECTIONS for unit in ("copies", "MiB")]
-    return tabulate("Stages, % of the time", heard, heads, cells)
+    table = tabulate("Stages, % of the time", rows, heads, cells)
+    # the named error stands in the first table
+    body = (TableRow(row.cells, row.message and "see above") for row in table.rows)
+    return Table(table.title, table.columns, tuple(body))
 
 
 def _stages(row: Row, names: Sequence[str]) -> str:

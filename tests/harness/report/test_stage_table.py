@@ -35,11 +35,13 @@ def test_stages_stand_below_their_device_with_their_share(demo):
         *("on the CPU", "on the GPU", "device not stated"),
         *("h2d copies", "h2d MiB", "d2h copies", "d2h MiB"),
     ]
-    (row,) = table.rows
-    assert row.cells[2:] == (
+    first, silent, failed = table.rows  # numbered as everywhere
+    assert first.cells[2:] == (
         *("resample –", "network 75.0", "post –"),
         *("2", "3.0", "2", "0.5"),
     )
+    assert silent.cells[2:] == ("–",) * 7
+    assert (failed.cells[0], failed.message) == ("3", "see above")
 
 
 def test_columns_that_nobody_needs_are_left_out(demo):
