@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
 from .errors import ConfigError, UnavailableError, nearest
+from .stages import copied, stage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -57,3 +65,29 @@ def synchronize(device: str) -> None:
         import torch
 
         torch.cuda.synchronize()
+
+
+def to_device(array: NDArray[Any], device: str) -> Tensor:
+    """``array`` as a tensor on ``device``: stage ``h2d``, where one copy is counted.
+
+    On the CPU nothing is copied: the tensor shares the memory of ``array``.
+    """
+    import torch
+
+    with stage("h2d", device):
+        moved = torch.from_numpy(array).to(device)
+        if moved.device.type != "cpu":
+            copied("h2d", array.nbytes)
+    return moved
+
+
+def to_host(tensor: Tensor) -> NDArray[Any]:
+    """``tensor`` as an array: stage ``d2h``, where one copy is counted.
+
+    On the CPU nothing is copied: the array shares the memory of ``tensor``.
+    """
+    with stage("d2h", tensor.device.type):
+        if tensor.device.type != "cpu":
+            copied("d2h", tensor.nbytes)
+        found: NDArray[Any] = tensor.cpu().numpy()
+    return found

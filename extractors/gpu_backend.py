@@ -19,7 +19,7 @@ from .memory import MemoryManager
 from .service_audio import Windows, as_windows, service_grid
 from .sharding import Shards
 from .sharing import plan_sharing
-from .spectrogram.nnaudio_processor import NNAudioProcessor
+from .spectrogram.nnaudio_backend import NNAudioBackend
 from .torch_crepe_extractor import CallRecord, TorchCrepeExtractor
 from .track import F0Track
 from .windows import REDUCERS, WindowPlan, WindowSummary, summarise
@@ -32,7 +32,7 @@ FALLBACK = ("record", "forbid")
 log = logging.getLogger("f0bench.service")
 
 
-class GPUAudioBackend:
+class GPUAudioBackend(NNAudioBackend):
     """F0 by CREPE and spectrograms by nnAudio, on one device or several.
 
     Args:
@@ -63,6 +63,7 @@ class GPUAudioBackend:
         devices: Sequence[str] = (),
         memory: MemoryManager | None = None,
     ) -> None:
+        super().__init__()
         self.use_gpu = use_gpu
         self.fallback = choose(fallback, FALLBACK, "fallback")
         self._options: dict[str, Any] = {
@@ -75,7 +76,6 @@ class GPUAudioBackend:
         self._memory = memory
         self._extractor: TorchCrepeExtractor | None = None
         self._reason: str | None = None
-        self._processors: dict[tuple[Any, ...], NNAudioProcessor] = {}
         self._shards = Shards(devices, self._build) if len(devices) > 1 else None
         self._build("cpu")  # refuses wrong options now; loads nothing
 
@@ -320,59 +320,6 @@ class GPUAudioBackend:
             reason = str(error)
         self._fall_back(reason)
         return run(self.crepe_extractor)
-
-    @property
-    def nnaudio_processor(self) -> NNAudioProcessor:
-        """The processor with the documented sizes: 2048, 512, 128 bands at 16 kHz."""
-        return self._processor(2048, 512, 128, 16000)
-
-    def _processor(
-        self, n_fft: int, hop_length: int, n_mels: int, sr: int
-    ) -> NNAudioProcessor:
-        key = (n_fft, hop_length, n_mels, sr)
-        if key not in self._processors:
-            self._processors[key] = NNAudioProcessor(
-                n_fft, hop_length, n_mels, self.device.partition(":")[0], sr=sr
-            )
-        return self._processors[key]
-
-    def compute_stft(
-        self, audio: ArrayLike, *, n_fft: int = 2048, hop_length: int = 512
-    ) -> NDArray[np.complex64]:
-        """Complex STFT, shape ``(1 + n_fft // 2, frames)``, padded as librosa's.
-
-        Args:
-            audio: floating point, shape ``(n,)``.
-            n_fft, hop_length: samples.
-        """
-        processor = self._processor(n_fft, hop_length, 128, 16000)
-        found: NDArray[np.complex64] = (
-            processor.compute_stft(np.asarray(audio)).cpu().numpy()
-        )
-        return found
-
-    def compute_mel_spectrogram(
-        self,
-        audio: ArrayLike,
-        sr: int = 16000,
-        *,
-        n_fft: int = 2048,
-        hop_length: int = 512,
-        n_mels: int = 128,
-    ) -> Floats:
-        """Mel power spectrogram, float32, shape ``(n_mels, frames)``, as librosa's.
-
-        Args:
-            audio: floating point, shape ``(n,)``.
-            sr: Hz.
-            n_fft, hop_length: samples.
-            n_mels: bands.
-        """
-        processor = self._processor(n_fft, hop_length, n_mels, sr)
-        found: Floats = (
-            processor.compute_mel_spectrogram(np.asarray(audio)).cpu().numpy()
-        )
-        return found
 
 
 def _added(records: list[CallRecord], empty: CallRecord) -> CallRecord:

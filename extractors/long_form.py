@@ -92,7 +92,7 @@ def posteriors_in_pieces(
     hop = grid.hop_length(SAMPLE_RATE)
     n_frames = grid.n_frames(len(clip.samples), clip.sr)
     whole = mapped((n_frames, PITCH_BINS))
-    with stage("resample"):
+    with stage("resample", "cpu"):
         samples = resample(clip, SAMPLE_RATE)
     for piece in pieces(n_frames, hop, max(1, round(piece_s / grid.hop_s))):
         (found,) = infer([Audio(_padded(samples, piece), SAMPLE_RATE)])

@@ -218,18 +218,18 @@ class Pipeline(Extractor):
 
     def _one(self, clip: Audio) -> PipelineResult:
         assert self._mel is not None
-        with stage("load"):
+        with stage("load", "cpu"):
             audio = _loaded(clip)
-        with stage("resample"):
+        with stage("resample", "cpu"):
             audio = Audio(resample(audio, SAMPLE_RATE), SAMPLE_RATE)
         (mel,) = self._mel.extract([audio])
         plan = plan_windows(
             len(audio.samples), SAMPLE_RATE, self.window_s, self.window_hop_s
         )
         windows = plan.cut(audio.samples)
-        with stage("summary"):
+        with stage("summary", "cpu"):
             found = self._backend.summarise(windows, SAMPLE_RATE, self.fmin, self.fmax)
-        with stage("escalation"):
+        with stage("escalation", "cpu"):
             evidence = WindowEvidence(
                 centre_s=(plan.starts + plan.length / 2) / SAMPLE_RATE,
                 level_db=levels_db(windows),

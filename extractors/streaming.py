@@ -155,7 +155,7 @@ class StreamingCrepe:
         return track
 
     def _append(self, samples: Rows, *, last: bool) -> None:
-        with stage("resample"):
+        with stage("resample", "cpu"):
             if self._resampler is not None:
                 samples = self._resampler.resample_chunk(samples, last=last)
         self._buffer = np.concatenate([self._buffer, samples])
@@ -169,7 +169,7 @@ class StreamingCrepe:
         for row in self._rows(windows):
             self._open.append(_Seen(self._next, row))
             self._next += 1
-            with stage("decode"):
+            with stage("decode", "cpu"):
                 state = self._viterbi.push(softmax_open(row[None], self._allowed)[0])
             if state is not None:
                 yield self._open.popleft(), state
@@ -191,7 +191,7 @@ class StreamingCrepe:
         rows = rows.reshape(-1, PITCH_BINS)
         first = found[0][0].index if found else 0
         times = self.grid.times(first + len(found))[first:]
-        with stage("decode"):
+        with stage("decode", "cpu"):
             f0 = local_average(rows, bins, self._allowed).astype(np.float32)
         confidence = rows[np.arange(len(bins)), bins]
         return F0Track(times, f0, confidence >= self._threshold, confidence)

@@ -148,6 +148,23 @@ def replacement(
     return tally.result(candidate.label, incumbent.label) if tally.changes else None
 
 
+def both_answered(first: Record, second: Record) -> Iterator[_Tracks] | None:
+    """Tracks of every clip that both cells answered, first and second, one at a time.
+
+    Returns:
+        ``None`` where either cell kept no F0 tracks or no clip was answered by both.
+
+    Raises:
+        RecordError: a stored table cannot be read.
+    """
+    if not (_has_tracks(first) and _has_tracks(second)):
+        return None
+    common = frozenset(_common(first, second))
+    if not common:
+        return None
+    return (tracks for _, tracks in _pairs(first, second, common))
+
+
 def as_dict(found: Replacement, changes: int = MAX_CHANGES) -> dict[str, Any]:
     """Plain data for strict JSON; ``changes`` bounds the number of listed clips.
 

@@ -18,7 +18,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -46,6 +46,7 @@ class TestResults:
         name: name of the file, without its folder.
         when: time of the first suite, empty where the file does not tell.
         outcomes: of every case, by its dotted name without parameters.
+        skipped: why a test was skipped, by the same name; the first reason of several.
     """
 
     __test__ = False  # pytest collects classes of this name otherwise
@@ -53,6 +54,7 @@ class TestResults:
     name: str
     when: str
     outcomes: Mapping[str, Sequence[str]]
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_evidence(where: str, entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,13 +97,17 @@ def read_results(file: str | Path) -> TestResults:
             f"gate.tests={file}: {text}; pytest --junitxml {file} writes it"
         ) from None
     found: dict[str, list[str]] = {}
+    reasons: dict[str, str] = {}
     for case in root.iter("testcase"):
         name = f"{case.get('classname', '')}.{case.get('name', '')}".partition("[")[0]
         found.setdefault(name, []).append(_outcome(case))
+        skip = case.find("skipped")
+        if skip is not None and (why := " ".join(skip.get("message", "").split())):
+            reasons.setdefault(name, why)
     if not found:
         raise UsageError(f"gate.tests={file}: it holds no test case")
     when = next((s.get("timestamp") or "" for s in root.iter("testsuite")), "")
-    return TestResults(path.name, when[:19], found)
+    return TestResults(path.name, when[:19], found, reasons)
 
 
 def _outcome(case: ET.Element) -> str:
@@ -141,7 +147,8 @@ def _judged(test: str, results: TestResults | None) -> tuple[str, str, str]:
     if counts[FAILED]:
         return verdicts.FAIL, FAILED, text
     if not counts[PASSED]:
-        return verdicts.MISSING, SKIPPED, text
+        why = results.skipped.get(_dotted(test), "")
+        return verdicts.MISSING, SKIPPED, f"{text}: {why}" if why else text
     return verdicts.PASS, PASSED, text
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .gate_rules import Rule, Selector
-from .metrics.base import Value
+from .metrics.base import PLAIN_RATIOS, Value
 from .validity import device_of, differs
 from .verdict import RuleVerdict
 
@@ -166,5 +166,7 @@ def _unit(rule: Rule) -> str:
         return ""
     if rule.bound.kind in ("ratio", "change"):
         return "x"
+    if rule.metric.name in PLAIN_RATIOS:
+        return ""
     difference = rule.bound.kind in ("margin", "clip_margin")
     return "points" if difference and rule.metric.unit == "1" else rule.metric.unit

@@ -189,7 +189,8 @@ closely, in processes of its own, on a generated voice.
 
 topics
   batch-size   throughput and peak memory by batch size; the smallest that is as fast
-               as any and keeps within a share of the free memory
+               as any and keeps within a share of the free memory; beside it what the
+               F0 service's memory manager begins with, and a published formula
   leak         growth of memory over calls: slope, 99 % interval, verdict
   profile      operations of torch (with a Chrome trace) and functions of Python that
                take the time; files go to --out (default: below results_dir)
@@ -200,6 +201,7 @@ keys (defaults), beside those of run
 
 examples
   f0bench tune batch-size extractor=crepe_tiny device=cpu
+  f0bench tune batch-size extractor=crepe model=full share=0.5 largest=2048 --json
   f0bench tune leak extractor=crepe_tiny calls=300 --json
   f0bench tune profile extractor=librosa_pyin --out profile
 """,

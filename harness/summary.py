@@ -45,7 +45,12 @@ def _counted(
 
 def summarise_run(run: Run) -> dict[str, dict[str, Value]]:
     """Metric values of every record of a run, by cell key."""
-    return {record.key: summarise_record(record, run.plan) for record in run.records}
+    from .precision_delta import precision_values
+
+    return {
+        record.key: summarise_record(record, run.plan) | precision_values(record, run)
+        for record in run.records
+    }
 
 
 def summarise_record(record: Record, plan: Mapping[str, Any]) -> dict[str, Value]:

@@ -360,6 +360,7 @@ def observed(rule: RuleVerdict) -> str:
 
 #: How a unit is shown: factor and text.
 _SHOWN: Mapping[str, tuple[float, str]] = {
+    "": (1.0, ""),
     "1": (100.0, " %"),
     "points": (100.0, " points"),
     "s": (1e3, " ms"),

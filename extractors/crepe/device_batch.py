@@ -19,14 +19,14 @@ from torch import Tensor
 
 from extractors.audio import Audio
 from extractors.decoders.pitch_torch import Clips
+from extractors.stages import copied
 from extractors.track import FrameGrid
 
 from .frames import SAMPLE_RATE, WINDOW
 from .resample_torch import Resampler, output_length, windows
 
-HELD_SAMPLES = (
-    1 << 25
-)  # of a batch, at the clips' own rates: 128 MB, one long clip more
+#: Samples of a batch, at the clips' own rates: 128 MB; one long clip may have more.
+HELD_SAMPLES = 1 << 25
 
 
 @dataclass
@@ -49,12 +49,16 @@ class Transfers:
         """Copy to the device; the host does not wait."""
         self.to_device += 1
         self.bytes_to_device += buffer.nbytes
+        if device != "cpu":
+            copied("h2d", buffer.nbytes)
         return buffer.to(device, non_blocking=True)
 
     def download(self, found: Tensor) -> Tensor:
         """Copy to the host and wait for it."""
         self.to_host += 1
         self.bytes_to_host += found.nbytes
+        if found.device.type != "cpu":
+            copied("d2h", found.nbytes)
         return found.cpu()
 
     def __str__(self) -> str:

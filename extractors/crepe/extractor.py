@@ -181,7 +181,7 @@ class Crepe(F0Extractor):
 
     def decode(self, posteriors: Posteriors) -> F0Track:
         """Decode one whole clip, on the host."""
-        with stage("decode"):
+        with stage("decode", "cpu"):
             probabilities = posteriors.probabilities
             decoded = DECODERS[self.decoder](probabilities, self.allowed)
             confidence = confidences(probabilities, decoded.bins)

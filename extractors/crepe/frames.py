@@ -107,7 +107,7 @@ class Framer:
         for part in parts:
             samples, starts = self._signal(part.clip)
             size = part.stop - part.start
-            with stage("frontend"):
+            with stage("frontend", "cpu"):
                 stretch, places = surrounded(samples, starts[part.start : part.stop])
                 self._cut(stretch, places, behind[:size])
             behind = behind[size:]
@@ -121,9 +121,9 @@ class Framer:
 
     def _prepare(self, clip: int) -> tuple[Rows, NDArray[np.int64]]:
         """The signal at 16 kHz, and where each frame starts, maybe outside it."""
-        with stage("resample"):
+        with stage("resample", "cpu"):
             samples = resample(self.clips[clip], SAMPLE_RATE)
-        with stage("frontend"):
+        with stage("frontend", "cpu"):
             starts = self.grid.centres(self.counts[clip], SAMPLE_RATE) - WINDOW // 2
             return samples, starts
 

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from extractors.decoders.bins import PITCH_BINS
-from extractors.device import synchronize
+from extractors.device import synchronize, to_device, to_host
 from extractors.errors import UnavailableError
 from extractors.stages import stage
 
@@ -134,13 +134,11 @@ class TorchNetwork(RowNetwork):
         whole = np.zeros((-(-len(rows) // step) * step, rows.shape[1]), np.float32)
         whole[: len(rows)] = rows
         with torch.inference_mode():
-            with stage("h2d"):
-                frames = torch.from_numpy(whole).to(self.device)
-            with stage("network"):
+            frames = to_device(whole, self.device)
+            with stage("network", self.device):
                 found = self.compute(frames)
                 synchronize(self.device)
-            with stage("d2h"):
-                probabilities: Rows = found.cpu().numpy()
+            probabilities: Rows = to_host(found)
         return probabilities[: len(rows)]
 
     def compute(self, frames: Tensor, step: Step | None = None) -> Tensor:

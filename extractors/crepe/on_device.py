@@ -128,7 +128,7 @@ class OnDevice:
                 batch = self._batch(held, grid)
                 found = room(batch.layout.frames)
                 for start, part in self._rounds(batch, batch_size):
-                    with stage("d2h"):
+                    with stage("d2h", self.device):
                         there = self.transfers.download(part).numpy()
                         found[start : start + len(part)] = there
             if len(held) == 1:  # a long clip's rows may be on disk, and stay there
@@ -180,13 +180,13 @@ class OnDevice:
             confidence = probabilities.gather(1, bins[:, None])[:, 0]
             parts = f0.float(), confidence, bins.int().view(torch.float32)
             packed = torch.stack(parts)
-        with stage("d2h"):
+        with stage("d2h", self.device):
             return self.transfers.download(packed).numpy()
 
     @contextmanager
     def _stage(self, name: str) -> Iterator[None]:
         """A stage; the device is waited for if somebody listens."""
-        with stage(name):
+        with stage(name, self.device):
             yield
             if heard():
                 synchronize(self.device)

@@ -75,7 +75,7 @@ class SpectralNetwork(RowNetwork):
             float32 in [0, 1], shape ``(n, 360)``.
         """
         found = np.empty((len(rows), BINS), np.float32)
-        with stage("network"):
+        with stage("network", "cpu"):
             self._spread(np.ascontiguousarray(rows), found)
         return found
 

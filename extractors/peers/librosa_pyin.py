@@ -88,7 +88,7 @@ class LibrosaPyin(LibrosaTracker):
     def _run(self, samples: NDArray[np.float32], sr: int) -> F0Track:
         import librosa
 
-        with stage("frontend"), decoding_with(self.viterbi):
+        with stage("frontend", "cpu"), decoding_with(self.viterbi):
             f0, voiced, probability = librosa.pyin(
                 samples,
                 fmin=self.fmin,

@@ -26,7 +26,7 @@ class LibrosaYin(LibrosaTracker):
     def _run(self, samples: NDArray[np.float32], sr: int) -> F0Track:
         import librosa
 
-        with stage("frontend"):
+        with stage("frontend", "cpu"):
             f0 = librosa.yin(
                 samples,
                 fmin=self.fmin,

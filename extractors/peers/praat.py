@@ -72,7 +72,7 @@ class Praat(F0Extractor):
 
         if clip.seconds <= 3 / self.fmin:
             return self._spanned(np.zeros(0), np.zeros(0), np.zeros(0), clip)
-        with stage("frontend"):
+        with stage("frontend", "cpu"):
             sound = parselmouth.Sound(clip.samples.astype(np.float64), clip.sr)
             pitch = sound.to_pitch_ac(
                 time_step=self.hop_s,

@@ -66,7 +66,7 @@ class SwiftF0(F0Extractor):
         return [self._track(clip) for clip in clips]
 
     def _track(self, clip: Audio) -> F0Track:
-        with stage("network"):
+        with stage("network", "cpu"):
             found = self._detector.detect(clip.samples, clip.sr, self._low, self._high)
         voiced = found.confidence >= self.threshold
         return as_track(found.timestamps, found.pitch_hz, voiced, found.confidence)

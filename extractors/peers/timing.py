@@ -44,7 +44,7 @@ def whole_hop_rate(sr: int, grid: FrameGrid) -> int:
 def with_whole_hop(audio: Audio, grid: FrameGrid) -> tuple[NDArray[np.float32], int]:
     """Samples at :func:`whole_hop_rate`, float32 ``(n,)``, and that rate in Hz."""
     rate = whole_hop_rate(audio.sr, grid)
-    with stage("resample"):
+    with stage("resample", "cpu"):
         return resample(audio, rate), rate
 
 

@@ -197,7 +197,7 @@ class TorchCrepe(F0Extractor):
             yield BatchPosteriors(tuple(batches), used)
 
     def _infer_batch(self, frames: Any) -> Any:
-        with stage("network"):
+        with stage("network", self._device):
             found = self._package.infer(frames, self.model, self._device)
             synchronize(self._device)
             return found.T[None]

@@ -55,9 +55,9 @@ def track(
         return track_on(device.removeprefix("torch-"), clips, parameters, model)
     from .analysis import analyse
 
-    with stage("frontend"):
+    with stage("frontend", "cpu"):
         candidates = analyse(clips, parameters, model)
-    with stage("decode"):
+    with stage("decode", "cpu"):
         paths = decode(candidates, model.band)
     return [
         Contour(

@@ -13,6 +13,7 @@ Frames are analysed in groups that bound the largest table, frames × lags × th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from extractors.decoders.viterbi_torch import TorchViterbi
-from extractors.stages import stage
+from extractors.device import to_host
+from extractors.stages import copied, stage
 
 from .analysis import Padded
 from .function import Contour
@@ -43,21 +45,20 @@ def track_on(
     padded = [Padded(samples, parameters) for samples in clips]
     longest = max(clip.frames for clip in padded)
     bins = parameters.pitch_bins
-    with stage("frontend"):
-        seen = torch.ones((len(clips), longest, bins), dtype=torch.float64)
-        seen = seen.to(device)
+    with stage("frontend", device):
+        shape = len(clips), longest, bins
+        seen = torch.ones(shape, dtype=torch.float64, device=device)
         for row, clip in zip(seen, padded, strict=True):
             for start in range(0, clip.frames, analyser.group):
                 stop = min(start + analyser.group, clip.frames)
                 row[start:stop] = analyser(clip.cut(start, stop))
         voiced = seen.sum(dim=2).clamp(0, 1)
-    with stage("decode"):
+    with stage("decode", device):
         others = ((1 - voiced) / bins)[..., None].expand(-1, -1, bins)
         logs = torch.log(torch.cat([seen, others], dim=2) + TINY)
-        lengths = torch.tensor([clip.frames for clip in padded], device=device)
+        lengths = _moved(np.array([clip.frames for clip in padded]), device)
         paths = TorchViterbi(model.band, device)(logs, lengths)
-    with stage("d2h"):
-        found = paths.cpu().numpy(), voiced.cpu().numpy()
+    found = to_host(paths), to_host(voiced)
     return [
         Contour(
             model.frequencies[path[: clip.frames] % bins],
@@ -77,7 +78,7 @@ class _Analyser:
         self.group = max(1, TABLE // (parameters.lags * len(model.mass)))
 
         def there(table: NDArray[np.float64]) -> Tensor:
-            return torch.tensor(table, device=device)
+            return _moved(table, device)
 
         self.thresholds, self.mass = there(model.thresholds), there(model.mass)
         self.missed = there(model.missed)
@@ -86,7 +87,7 @@ class _Analyser:
     def __call__(self, samples: NDArray[np.floating]) -> Tensor:
         """Probability of each voiced bin, float64, ``(frames, n)``."""
         length, hop = self.parameters.frame_length, self.parameters.hop_length
-        frames = torch.tensor(samples, device=self.device).unfold(0, length, hop)
+        frames = _moved(samples, self.device).unfold(0, length, hop)
         difference = self._difference(frames)
         troughs = _troughs(difference)
         weights = self._weights(difference, troughs)
@@ -131,6 +132,14 @@ class _Analyser:
         last.scatter_reduce_(1, place, lag.expand_as(place), "amax")
         chosen = weights.gather(1, last.clamp(min=0))
         return chosen.masked_fill_(last < 0, 0.0)[:, :bins]
+
+
+def _moved(array: NDArray[Any], device: str) -> Tensor:
+    """A tensor of its own on ``device``, whatever may write to ``array``."""
+    with stage("h2d", device):
+        if device != "cpu":
+            copied("h2d", array.nbytes)
+        return torch.tensor(array, device=device)
 
 
 def _troughs(difference: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from extractors.audio import Audio, resample
 from extractors.base import Extractor
-from extractors.device import check_device
+from extractors.device import check_device, to_device, to_host
 from extractors.errors import InputError
 from extractors.stages import stage
 
@@ -63,7 +63,7 @@ class SpectrogramExtractor(Extractor):
         return [Spectrogram(self._one(clip), self.definition) for clip in clips]
 
     def _one(self, clip: Audio) -> NDArray[np.float32]:
-        with stage("resample"):
+        with stage("resample", "cpu"):
             samples = resample(clip, self.definition.sample_rate)
         reach = self.definition.reach
         if self.definition.pad == "reflect" and len(samples) <= reach:
@@ -134,11 +134,9 @@ class TorchModuleSpectrogram(SpectrogramExtractor):
         import torch
 
         with torch.inference_mode():
-            with stage("h2d"):
-                # a copy: torch warns of memory that it may not write to
-                moved = torch.from_numpy(samples.copy()).to(self._place)
-            with stage("spectrogram"):
+            # a copy: torch warns of memory that it may not write to
+            moved = to_device(samples.copy(), self._place)
+            with stage("spectrogram", self._place):
                 found = self._module(moved)
-            with stage("d2h"):
-                values: NDArray[np.float32] = found.cpu().numpy()
+            values: NDArray[np.float32] = to_host(found)
         return values

@@ -33,7 +33,7 @@ class LibrosaSpectrogram(SpectrogramExtractor):
 
     def _transform(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         compute = {"stft": self._stft, "mel": self._mel, "cqt": self._cqt}
-        with stage("spectrogram"):
+        with stage("spectrogram", "cpu"):
             return compute[self.definition.transform](samples)
 
     def _stft(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from extractors.base import choose
 from extractors.device import check_device, resolve
 from extractors.errors import ConfigError, InputError
+from extractors.stages import copied, stage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -159,9 +160,10 @@ class NNAudioProcessor:
             # nnAudio knows float32 only; a copy where needed, as torch warns of memory
             # that it may not write to
             signal = torch.as_tensor(_writable(audio), dtype=torch.float32)
-            batch = signal.to(resolve(self.device))
-            self._check(tuple(batch.shape))
-            found: Tensor = layer(batch if batch.ndim == 2 else batch[None])
+            self._check(tuple(signal.shape))
+            batch = _moved(signal, resolve(self.device))
+            with stage("spectrogram", batch.device.type):
+                found: Tensor = layer(batch if batch.ndim == 2 else batch[None])
         return found if batch.ndim == 2 else found[0]
 
     def _check(self, shape: tuple[int, ...]) -> None:
@@ -174,6 +176,14 @@ class NNAudioProcessor:
                 f"{shape[-1]} samples cannot be mirrored over {self.n_fft // 2}; "
                 "use pad_mode=constant"
             )
+
+
+def _moved(signal: Tensor, device: str) -> Tensor:
+    """The signal on ``device``: a copy that is counted, unless it lies there."""
+    with stage("h2d", device):
+        if signal.device.type != device:
+            copied("h2d", signal.nbytes)
+        return signal.to(device)
 
 
 def _writable(audio: Any) -> Any:

@@ -114,6 +114,12 @@ def torch_allocated_bytes() -> int | None:
     return None if torch is None else int(torch.cuda.memory_allocated())
 
 
+def torch_reserved_bytes() -> int | None:
+    """Bytes that torch's allocator holds now, ``None`` where CUDA is not in use."""
+    torch = _torch_on_cuda()
+    return None if torch is None else int(torch.cuda.memory_reserved())
+
+
 def _torch_on_cuda() -> Any | None:
     """Torch where this process has loaded it and opened a CUDA context, else ``None``.
 

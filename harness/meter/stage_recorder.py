@@ -1,14 +1,16 @@
 """Wall time per stage of an extraction, attributed to the innermost open stage.
 
 The recorder listens to :func:`extractors.stages.stage`. Time spent outside any stage
-is nobody's, so stages sum to at most the time of the call around them.
+is nobody's, so stages sum to at most the time of the call around them. Beside time it
+keeps what the extractor says of a stage: the device, and copies between host and GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from time import perf_counter
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 
 class Event(Protocol):
@@ -20,6 +22,25 @@ class Event(Protocol):
 
 
 Span = tuple[str, Event, Event]
+
+
+@dataclass
+class StageFacts:
+    """What was said of one stage.
+
+    Attributes:
+        calls: how often it began.
+        devices: that did its work; an empty name where one was not stated.
+        h2d_copies, h2d_bytes: copies from host to GPU, and their size.
+        d2h_copies, d2h_bytes: copies back.
+    """
+
+    calls: int = 0
+    devices: list[str] = field(default_factory=list)
+    h2d_copies: int = 0
+    h2d_bytes: int = 0
+    d2h_copies: int = 0
+    d2h_bytes: int = 0
 
 
 class StageRecorder:
@@ -52,17 +73,34 @@ class StageRecorder:
         self._mark: Event | None = None
         self._spans: list[Span] = []
         self._taken: list[Span] = []
+        self._facts: dict[str, StageFacts] = {}
+        self._taken_facts: dict[str, StageFacts] = {}
 
-    def enter(self, name: str) -> None:
+    def enter(self, name: str, device: str = "") -> None:
         """A stage begins; the one around it pauses."""
         self._edge()
         self._open.append(name)
+        facts = self._facts.setdefault(name, StageFacts())
+        facts.calls += 1
+        if device not in facts.devices:
+            facts.devices.append(device)
 
     def exit(self, name: str) -> None:
         """The innermost stage ends; the one around it goes on."""
         self._edge()
         if self._open:  # empty when the sums were taken in the middle of a stage
             self._open.pop()
+
+    def copied(self, direction: str, n_bytes: int) -> None:
+        """A copy between host and GPU; one outside any stage is kept under its own."""
+        name = self._open[-1] if self._open else direction
+        facts = self._facts.setdefault(name, StageFacts())
+        if direction == "h2d":
+            facts.h2d_copies += 1
+            facts.h2d_bytes += n_bytes
+        else:
+            facts.d2h_copies += 1
+            facts.d2h_bytes += n_bytes
 
     def take(self) -> dict[str, float]:
         """Exclusive wall seconds per stage since the last ``take``, and forget them.
@@ -71,6 +109,7 @@ class StageRecorder:
         """
         seconds, self._seconds = self._seconds, {}
         self._taken, self._spans = self._spans, []
+        self._taken_facts, self._facts = self._facts, {}
         self._open.clear()
         return seconds
 
@@ -84,6 +123,10 @@ class StageRecorder:
             seconds = start.elapsed_time(end) / 1000  # events count milliseconds
             total[name] = total.get(name, 0.0) + seconds
         return total
+
+    def take_facts(self) -> dict[str, dict[str, Any]]:
+        """What was said of each stage of the last :meth:`take`, as plain data."""
+        return {name: asdict(facts) for name, facts in self._taken_facts.items()}
 
     def _edge(self) -> None:
         """Charge what passed since the last edge to the innermost open stage."""

@@ -11,7 +11,8 @@ def all_metrics() -> dict[str, Metric]:
     from .cost import COST
     from .f0 import ACCURACY
     from .pipeline import PIPELINE
+    from .precision import PRECISION
     from .spectrogram import SPECTROGRAM
 
     scored = (*ACCURACY, *SPECTROGRAM, *PIPELINE)
-    return {metric.name: metric for metric in (*scored, *COST)}
+    return {metric.name: metric for metric in (*scored, *PRECISION, *COST)}

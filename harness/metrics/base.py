@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Columns = Mapping[str, NDArray[np.float64]]
 Formula = Callable[[Columns], NDArray[np.float64]]
 
+#: Ratios that are no shares of anything: far below or above 1, never shown in per cent.
+PLAIN_RATIOS = ("rtf", "spectrum_relative_error")
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -20,7 +23,8 @@ class Metric:
 
     Attributes:
         name: stable identifier; thresholds are part of it, as in ``rpa_50c``.
-        unit: ``"1"`` for a ratio, else ``cents, s, Hz, bytes, x, frames/s, 1/s``.
+        unit: ``"1"`` for a ratio, else ``cents, s, Hz, bytes, x, frames/s, 1/s`` or
+            what is counted, as ``clips, copies, stages``.
         direction: ``higher`` or ``lower`` is better, ``zero`` (closer to 0 is
             better), or ``none`` (descriptive, never gated by direction).
         definition: one sentence with its source.

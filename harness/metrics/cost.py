@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from extractors.stages import STAGES
 from harness.meter.statistics import iqr_ratio, median_value, percentile_value
-from harness.validity import speed_faults
+from harness.validity import device_of, speed_faults
 
 from .base import Metric, Value
 from .cost_definitions import (
@@ -27,6 +27,7 @@ from .cost_definitions import (
     SPREADS,
     STAGE,
 )
+from .placement import placement_values
 from .stream import stream_values
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ MEMORY = {
     "peak_host_bytes": "host_peak_bytes",
     "peak_gpu_allocated_bytes": "gpu_allocated_peak_bytes",
     "peak_gpu_reserved_bytes": "gpu_reserved_peak_bytes",
+    "built_gpu_reserved_bytes": "gpu_built_bytes",
+    "loaded_gpu_reserved_bytes": "gpu_loaded_bytes",
     "peak_gpu_nvml_process_bytes": "gpu_nvml_process_bytes",
     "peak_gpu_nvml_device_delta_bytes": "gpu_nvml_device_delta_bytes",
 }
@@ -75,6 +78,7 @@ def cost_values(record: Record, samples: pd.DataFrame | None) -> dict[str, Value
         **_cold(record),
         **_memory(record),
         **stream_values(record, samples, _no_speed(record)),
+        **placement_values(record, device_of(record), _no_speed(record)),
         **_behaviour(record),
     }
 

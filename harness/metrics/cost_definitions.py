@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from extractors.stages import STAGES
 
 from .base import Metric
+from .placement import PLACEMENT
 from .stream import STREAM
 
 PERCENTILES = (50, 90, 95, 99)
@@ -110,6 +111,14 @@ def _memory_metrics() -> Iterator[Metric]:
         "peak_host_bytes": ("Peak resident set of the worker since load()", "host"),
         "peak_gpu_allocated_bytes": ("Peak of tensors on the GPU", "GPU"),
         "peak_gpu_reserved_bytes": ("Peak held by torch's allocator", "reserved"),
+        "built_gpu_reserved_bytes": (
+            "Held by torch's allocator once the extractor was built, before load()",
+            "built",
+        ),
+        "loaded_gpu_reserved_bytes": (
+            "Held by torch's allocator after load(), before the first call",
+            "loaded",
+        ),
         "peak_gpu_nvml_process_bytes": (
             "GPU memory of this process by NVML, context and workspaces included",
             "GPU process",
@@ -207,6 +216,7 @@ COST: tuple[Metric, ...] = (
     *_memory_metrics(),
     *STREAM,
     *STAGE,
+    *PLACEMENT,
     *_behaviour_metrics(),
     *_run_metrics(),
 )

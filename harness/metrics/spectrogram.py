@@ -91,7 +91,7 @@ SPECTROGRAM: tuple[Metric, ...] = (
         "lower",
         "Norm of the difference from librosa's spectrogram over the norm of librosa's.",
         _relative,
-        "error 1",
+        "relative error",
     ),
     Metric(
         "spectrum_level_error_db",

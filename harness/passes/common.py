@@ -74,7 +74,7 @@ class Heartbeat:
         self._teller = teller
         self._last = 0.0
 
-    def enter(self, name: str) -> None:
+    def enter(self, name: str, device: str = "") -> None:
         """A stage begins."""
         now = time.monotonic()
         if now - self._last > 1:
@@ -84,6 +84,9 @@ class Heartbeat:
     def exit(self, name: str) -> None:
         """A stage ends: as good a sign."""
         self.enter(name)
+
+    def copied(self, direction: str, n_bytes: int) -> None:
+        """A copy is part of a stage."""
 
 
 @dataclass(frozen=True)

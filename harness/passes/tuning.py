@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from extractors.memory import device_memory
 from extractors.stages import listening
 from harness.config import EffortConfig
 from harness.jobs import Job, Teller
@@ -90,9 +91,10 @@ def batch_size(job: Job, teller: Teller) -> dict[str, Any]:
 
     Returns:
         ``wall_s`` of every pass, ``audio_s``, ``host_before_bytes``,
-        ``host_peak_bytes``, torch's peaks, and ``gpu_free_bytes`` before loading.
+        ``host_peak_bytes``, torch's peaks, and before loading ``gpu_free_bytes`` and
+        ``gpu_total_bytes``.
     """
-    free = _gpu_free(job)
+    free, total = _gpu_memory(job)
     bench = _Bench(job, teller)
     bench.task.check([bench.item], bench.call())
     result = run_passes(
@@ -104,17 +106,16 @@ def batch_size(job: Job, teller: Teller) -> dict[str, Any]:
         "host_before_bytes": bench.host_before,
         "host_peak_bytes": memory.host_peak()[0],
         "gpu_free_bytes": free,
+        "gpu_total_bytes": total,
         **memory.torch_peak(),
     }
 
 
-def _gpu_free(job: Job) -> int | None:
-    """Free memory of the GPU by its driver, ``None`` on the CPU."""
+def _gpu_memory(job: Job) -> tuple[int | None, int | None]:
+    """Free and total memory of the GPU by its driver, ``None`` on the CPU."""
     if require_one(job).params.get("device") != "cuda":
-        return None
-    import torch
-
-    return int(torch.cuda.mem_get_info()[0])
+        return None, None
+    return device_memory("cuda") or (None, None)
 
 
 def leak(job: Job, teller: Teller) -> dict[str, Any]:
@@ -167,7 +168,7 @@ class _Annotated:
     def __init__(self) -> None:
         self._open: list[Any] = []
 
-    def enter(self, name: str) -> None:
+    def enter(self, name: str, device: str = "") -> None:
         """A stage begins."""
         from torch.profiler import record_function
 
@@ -178,6 +179,9 @@ class _Annotated:
     def exit(self, name: str) -> None:
         """The stage ends."""
         self._open.pop().__exit__(None, None, None)
+
+    def copied(self, direction: str, n_bytes: int) -> None:
+        """The profiler sees copies by itself."""
 
 
 def _operations(bench: _Bench, calls: int, trace: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from harness.metrics.base import Metric, Value
+from harness.metrics.base import PLAIN_RATIOS, Metric, Value
+from harness.metrics.precision import PRECISION
 
 from . import text
 
@@ -20,6 +21,7 @@ class Column:
         scale: factor from the metric's SI unit to the unit shown.
         digits: decimals, ``None`` for three significant digits.
         signed: write a plus sign.
+        floored: what would round to 0 is shown as below the last decimal.
         part: ``value``; ``half_width`` of the interval, or both of its ends
             (``interval``); ``ratio`` to row 1.
     """
@@ -29,6 +31,7 @@ class Column:
     scale: float = 1.0
     digits: int | None = 1
     signed: bool = False
+    floored: bool = False
     part: str = "value"
 
     def show(self, values: Mapping[str, Value], first: Mapping[str, Value]) -> str:
@@ -41,9 +44,12 @@ class Column:
         return f"{self._number(value.low)}–{self._number(value.high)}"
 
     def _number(self, value: float | None) -> str:
-        return text.number(
+        found = text.number(
             value, scale=self.scale, digits=self.digits, signed=self.signed
         )
+        if self.floored and value and not found.strip("0."):
+            return f"<{found[:-1]}1"
+        return found
 
     def pick(
         self, values: Mapping[str, Value], first: Mapping[str, Value]
@@ -82,13 +88,19 @@ HEADLINE_ACCURACY = (
     Column("offset_s", ("offset", "ms"), 1000, signed=True),
     Column("agreement_rpa_50c", ("same as", "pYIN %"), 100),
 )
+#: What it shows besides where a cell computes in another precision than fp32.
+HEADLINE_PRECISION = (
+    Column("delta_fp32_p50_cents", ("to fp32", "p50 c"), digits=2),
+    Column("delta_fp32_p95_cents", ("to fp32", "p95 c"), digits=2),
+    Column("delta_fp32_voicing_ratio", ("to fp32", "V/UV %"), 100, digits=2),
+)
 #: What the cost table shows without ``--wide``.
 HEADLINE_COST = (
     Column("x_realtime", ("speed", "× RT"), digits=None),
     Column("noise_iqr_ratio", ("noise", "%"), 100),
     Column("x_realtime", ("vs 1", "ratio"), digits=None, part="ratio"),
     Column("latency_1s_p50_s", ("1 s clip", "p50 ms"), 1000, digits=None),
-    Column("first_call_s", ("first", "call s"), digits=2),
+    Column("first_call_s", ("first", "call s"), digits=2, floored=True),
     Column("peak_host_bytes", ("host", "GiB"), 2**-30, digits=2),
     Column("peak_gpu_allocated_bytes", ("GPU", "GiB"), 2**-30, digits=2),
 )
@@ -103,10 +115,10 @@ HEADLINE_STREAM = (
 #: Per-clip tables show the first of these that has a value anywhere.
 CLIP_METRICS = ("pitch_f1_50c", "rpa_50c", "agreement_rpa_50c")
 _OTHER_TASK_COLUMNS = 8
+#: Units that are counted: no decimals.
+COUNTED = ("clips", "copies", "stages")
 #: Beginnings of the names of times that are shown in ms.
 MILLISECONDS = ("latency", "offset", "drift", "stream")
-#: Ratios that are no shares of anything: far below or above 1, not shown in per cent.
-PLAIN_RATIOS = ("rtf", "spectrum_relative_error")
 
 
 def accuracy_columns(
@@ -124,8 +136,11 @@ def accuracy_columns(
         return [generic(m) for m in scored if m.name in present]
     names = {m.name for m in scored}
     if not any(c.metric in names for c in HEADLINE_ACCURACY):  # another kind of task
-        return [_labelled(m) for m in scored[:_OTHER_TASK_COLUMNS]]
-    return list(HEADLINE_ACCURACY)
+        return [
+            _labelled(m) for m in scored[:_OTHER_TASK_COLUMNS] if m not in PRECISION
+        ]
+    reduced = any(column.metric in present for column in HEADLINE_PRECISION)
+    return [*HEADLINE_ACCURACY, *(HEADLINE_PRECISION if reduced else ())]
 
 
 def cost_columns(
@@ -149,21 +164,23 @@ def _labelled(metric: Metric) -> Column:
     """As :func:`generic` under the metric's label, where that ends with the unit."""
     column = generic(metric)
     unit = column.head[1]
-    if not metric.label.endswith(f" {unit}"):
+    if not metric.label.endswith(f" {unit}" if unit else ""):
         return column
-    return replace(column, head=(metric.label.removesuffix(f" {unit}"), unit))
+    first, _, rest = metric.label.partition(" ")
+    return replace(column, head=(first, rest))
 
 
 def _shown(metric: Metric) -> tuple[float, int | None, str]:
     """Scale, decimals and unit for one of the units of :class:`Metric`."""
-    if metric.unit == "1" and metric.name not in PLAIN_RATIOS:
-        return 100.0, 1, "%"
+    if metric.unit == "1":
+        plain = metric.name in PLAIN_RATIOS
+        return (1.0, None, "") if plain else (100.0, 1, "%")
     if metric.unit == "bytes":
         return 2**-30, 2, "GiB"
     if metric.unit == "s" and metric.name.startswith(MILLISECONDS):
         return 1000.0, None, "ms"
-    if metric.unit == "clips":
+    if metric.unit in COUNTED:
         return 1.0, 0, metric.unit
     if metric.unit == "x":
         return 1.0, None, "× RT" if "realtime" in metric.name else "×"
-    return 1.0, 1 if metric.unit == "cents" else None, metric.unit
+    return 1.0, 1 if metric.unit in ("cents", "dB") else None, metric.unit

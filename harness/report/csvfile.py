@@ -8,9 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from harness.metrics.base import Value
+from harness.metrics.placement import stage_facts
 
 from . import text
 from .privacy import Scrubber
+from .stages import stage_devices
 from .table import Row, validity_of
 
 _PARTS = ("", "_low", "_high", "_n")
@@ -20,8 +22,8 @@ def summary_csv(rows: Sequence[Row], scrub: Scrubber) -> str:
     """The table as text, in SI units; an undefined value is an empty field.
 
     Columns: run-independent choices first (``key, label, role, status, validity,
-    error``, ``dataset``, the task's settings, ``params.*``, ``axes.*``), then for each
-    metric ``name, name_low, name_high, name_n``.
+    error``, ``dataset``, ``stage_devices``, the task's settings, ``params.*``,
+    ``axes.*``), then for each metric ``name, name_low, name_high, name_n``.
     """
     choices = [_choices(row) for row in rows]
     names = text.unique(name for row in rows for name in row.values)
@@ -53,6 +55,7 @@ def _choices(row: Row) -> dict[str, Any]:
         "dataset": data["data"]["name"],
         "extractor": cell["extractor"],
         "voicing": cell["voicing"],
+        "stage_devices": stage_devices(stage_facts(data)),
     }
     for group in ("task", "params", "axes"):
         found |= {f"{group}.{name}": value for name, value in cell[group].items()}

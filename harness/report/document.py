@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.metrics.placement import stage_facts
+
 from .page import Summaries, gate_data
 from .privacy import Scrubber
 
@@ -29,7 +31,8 @@ def document(run: Run, summaries: Summaries, gate: Any) -> dict[str, Any]:
     Returns:
         ``schema``, the plan, ``machine``, ``versions``, ``cells`` in the order of the
         request with ``metrics`` (value, low, high, n, reason; SI units, null where
-        undefined), and ``gate``. No NaN, no absolute path.
+        undefined) and ``stages`` (devices, copies), and ``gate``. No NaN, no absolute
+        path.
     """
     from harness.records import strict
 
@@ -54,5 +57,6 @@ def _cell(record: Record, values: Mapping[str, Any]) -> dict[str, Any]:
     # The recordings' description takes the name that the cell's choices leave free.
     found["voicing_used"] = data.get("voicing")
     found["voicing"] = data["cell"]["voicing"]
+    found["stages"] = stage_facts(data)
     found["metrics"] = {name: value.as_dict() for name, value in values.items()}
     return found

@@ -26,6 +26,7 @@ from .figures import (
 )
 from .page import Page, Source, metrics_of
 from .privacy import Scrubber
+from .stages import stage_table
 from .table import Row
 from .threshold import threshold_curves, threshold_scope
 
@@ -92,6 +93,7 @@ def _content(page: Page, sources: Sequence[Source]) -> dict[str, Any]:
         ],
         "clips": _clip_table(shown, len(clips), metric),
         "legend": _legend(rows),
+        "stages": stage_table(rows),
         "span_s": SPAN_S,
         "score": text.number,
         "environment": scrub.data(_environment(sources)),
@@ -118,7 +120,7 @@ def _figures(
         (
             "speed",
             "Accuracy and speed",
-            "Numbers are those of the tables; up and to the right is better.",
+            f"Numbers are those of the tables; {_better(metric)} is better.",
             accuracy_speed(rows, metric) if metric else None,
         ),
         (
@@ -146,6 +148,12 @@ def _figures(
         ),
     ]
     return [(n, t, note, f) for n, t, note, f in candidates if f is not None]
+
+
+def _better(metric: Metric | None) -> str:
+    """Where in the plane of accuracy over speed the better cells lie."""
+    low = metric is not None and metric.direction in ("lower", "zero")
+    return f"{'down' if low else 'up'} and to the right"
 
 
 def _shown(clip: ClipScores, scrub: Scrubber) -> ClipScores:

@@ -12,6 +12,7 @@ from harness.verdict import NOT_APPLICABLE, QUIET, as_dict
 
 from . import text
 from .privacy import Scrubber
+from .stages import stage_table
 from .table import Block, Row, Table, TableRow, result_tables
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def build_page(
     rows = [row for source in sources for row in rows_of(source, len(sources) > 1)]
     scored, cost = metrics_of(rows)
     tables = result_tables(rows, scored, cost, wide)
+    stages = stage_table(rows) if wide else None
+    tables += [stages] if stages else []
     if by:
         tables[0] = split_table(rows, scored, tuple(by), wide)
     if calibrate:
@@ -146,19 +149,21 @@ def _scrubbed_table(table: Table, scrub: Scrubber) -> Table:
 
 
 def metrics_of(rows: Iterable[Row]) -> tuple[list[Metric], list[Metric]]:
-    """Metrics that the tasks of ``rows`` score, and metrics of cost."""
+    """Metrics of what the cells of ``rows`` answered, and metrics of cost."""
     from harness.metrics.cost import COST
+    from harness.metrics.precision import PRECISION
     from harness.tasks import task_metrics
 
     names = text.unique(row.record.data["cell"]["task"]["name"] for row in rows)
     scored = {m.name: m for name in names for m in task_metrics(name)}
-    return list(scored.values()), [m for m in COST if m.name not in scored]
+    answered = [*scored.values(), *PRECISION]
+    return answered, [m for m in COST if m.name not in scored]
 
 
 def rows_of(source: Source, labelled: bool = False) -> list[Row]:
     """Rows of a run in the order of the request; ``labelled`` names the run too."""
     run = source.run
-    settings = _apart([setting_parts(r.data["cell"]["task"]) for r in run.records])
+    settings = _untold(run.records)
     places = [str(r.data["data"]["name"]) for r in run.records]
     prefix = f"{run.name}: " if labelled else ""
     clean = Scrubber(run).path
@@ -257,15 +262,36 @@ def _shared(settings: Sequence[Sequence[str]]) -> list[str]:
     return common if common[:1] == first[:1] else []
 
 
+def _own(settings: Sequence[Sequence[str]]) -> list[list[str]]:
+    """The parts of each setting that not all of them have."""
+    common = _shared(settings)
+    return [[part for part in one if part not in common] for one in settings]
+
+
 def _apart(settings: Sequence[Sequence[str]]) -> list[str]:
     """What tells settings apart, one text for each of them."""
-    common = _shared(settings)
-    return [", ".join(part for part in one if part not in common) for one in settings]
+    return [", ".join(own) for own in _own(settings)]
+
+
+def _untold(records: Sequence[Record]) -> list[str]:
+    """What tells the settings of records apart and their labels do not say."""
+    parts = _own([setting_parts(record.data["cell"]["task"]) for record in records])
+    words = [record.label.split() for record in records]
+    return [
+        ", ".join(part for part in own if part.split()[-1] not in said)
+        for own, said in zip(parts, words, strict=True)
+    ]
 
 
 def _together(settings: Sequence[Sequence[str]]) -> list[str]:
     """Settings as texts: first what they share, then what each has of its own."""
-    found = [", ".join(_shared(settings)), *_apart(settings)]
+    own = _own(settings)
+    names = {part.rpartition(" ")[0] for parts in own for part in parts}
+    apart = [", ".join(parts) for parts in own]
+    if len(names) == 1 and all(len(parts) == 1 for parts in own):  # one name is swept
+        values = text.unique(part.rpartition(" ")[2] for (part,) in own)
+        apart = [f"{names.pop()} {' | '.join(values)}"]
+    found = [", ".join(_shared(settings)), *apart]
     return text.unique(part for part in found if part)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.metrics.base import Metric, Value
+from harness.metrics.precision import PRECISION
 
 from . import text
 from .columns import Column, accuracy_columns, cost_columns
@@ -130,6 +131,13 @@ def notes_of(record: Record) -> list[str]:
     return text.unique(found)
 
 
+def precision_notes(values: Mapping[str, Value]) -> list[str]:
+    """Why a cell of reduced precision is not compared with fp32."""
+    value = values.get(PRECISION[0].name)
+    missing = value is not None and value.value is None
+    return [f"not compared with fp32: {value.reason}"] if value and missing else []
+
+
 def validity_of(record: Record) -> str:
     """``valid``, ``noisy``, ``invalid`` or ``not measured``."""
     return str((record.data.get("validity") or {}).get("state", "not measured"))
@@ -164,11 +172,21 @@ def tabulate(
     return Table(title, (*front, *heads), tuple(body))
 
 
+#: Fields of a task that may be swept without making it other work.
+_RANGE = ("fmin", "fmax", "hop_s")
+
+
+def _work(row: Row) -> dict[str, Any]:
+    task = row.record.data["cell"]["task"]
+    return {name: value for name, value in task.items() if name not in _RANGE}
+
+
 def metric_cells(columns: Sequence[Column]) -> Cells:
-    """Cells of ``columns``; a ratio only between rows of the same hardware."""
+    """Cells of ``columns``; a ratio only between rows of one hardware and one work."""
 
     def cells(row: Row, first: Row) -> tuple[str, ...]:
-        base = first.values if row.hardware == first.hardware else {}
+        alike = row.hardware == first.hardware and _work(row) == _work(first)
+        base = first.values if alike else {}
         return tuple(column.show(row.values, base) for column in columns)
 
     return cells
@@ -222,7 +240,8 @@ def _last(
     plain_cells = metric_cells(columns)
 
     def cells(row: Row, first: Row) -> tuple[str, ...]:
-        marks = notes.mark(text.plain(note) for note in notes_of(row.record))
+        told = [*notes_of(row.record), *precision_notes(row.values)]
+        marks = notes.mark(text.plain(note) for note in told)
         return (*plain_cells(row, first), f"{validity_of(row.record)} {marks}".strip())
 
     headings = [*heads(columns), Head("", "validity", left=True)]

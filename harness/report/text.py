@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable
 
 UNDEFINED = "–"
+SMALL = 1e-4  # below it, leading zeros would be most of a number
 
 
 def number(
@@ -26,12 +27,15 @@ def number(
         value: a number in SI units; ``None`` and NaN are undefined.
         scale: factor to the unit that is shown, e.g. 100 for per cent.
         digits: decimals; ``None`` is three significant digits, never fewer than the
-            integer part holds.
+            integer part holds, and a power of ten below 1e-4.
         signed: write a plus sign too.
     """
     if value is None or not math.isfinite(value):
         return UNDEFINED
     shown = value * scale
+    if digits is None and 0 < abs(shown) < SMALL:
+        mantissa, _, power = f"{shown:{'+' if signed else ''}.1e}".partition("e")
+        return f"{mantissa}e{int(power)}"
     decimals = _decimals(shown) if digits is None else digits
     text = f"{shown:{'+' if signed else ''}.{decimals}f}"
     return _without_negative_zero(text, signed)
@@ -41,7 +45,7 @@ def _decimals(shown: float) -> int:
     if shown == 0:
         return 1
     magnitude = math.floor(math.log10(abs(shown)))
-    return min(max(2 - magnitude, 0), 9)
+    return max(2 - magnitude, 0)
 
 
 def _without_negative_zero(text: str, signed: bool) -> str:

@@ -111,6 +111,12 @@ class SpectrogramTask:
         system.load()
         return probe(system, self.definition, seed=seed, quick=quick)
 
+    def notes(self, record: Mapping[str, Any]) -> list[str]:
+        """That the reference has no error of its own."""
+        cell = record["cell"]
+        same = cell["extractor"] == PEER
+        return ["the reference: the others are compared with it"] if same else []
+
     def columns(self, output: Spectrogram) -> dict[str, Any]:
         """``value``: frame after frame, the bins of each from the lowest."""
         return {"value": output.values.T.ravel()}

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from extractors.errors import ConfigError, ExtractorError, UsageError, nearest
+from extractors.memory import device_memory
 from harness.cell import Cell, plain
 from harness.compose import compose
 from harness.console import progress_reporter
 from harness.environment import available
 from harness.jobs import Job, Outcome, System
 from harness.launching import Launcher
-from harness.meter.host import memory_bytes
 from harness.plan import build
 from harness.records import dumps, write_json
 
@@ -164,11 +164,10 @@ class _Tuner:
         if "batch_size" not in self.cell.axes:
             text = f"{self.cell.extractor} has no batch_size: there is nothing to tune"
             raise ConfigError(f"{text}; 'f0bench list extractors' shows the axes")
-        cuda = self.cell.device.startswith("cuda")
-        free = None if cuda else memory_bytes("MemAvailable")
-        limit = None if free is None else int(self.options.share * free)
+        device, options = self.cell.device, self.options
+        known = device_memory("cpu") if device == "cpu" else None  # else by a worker
         search = batch.Search(
-            self._peaks, limit, self.options.share, cuda, self.options.largest
+            self._peaks, device, options.share, options.largest, known
         )
         search.run()
         found = batch.as_dict(search)

@@ -31,12 +31,17 @@ def chain():
 class Names:
     def __init__(self):
         self.entered = []
+        self.devices = {}
 
-    def enter(self, name):
+    def enter(self, name, device):
         self.entered.append(name)
+        self.devices[name] = device
 
     def exit(self, name):
         pass
+
+    def copied(self, direction, n_bytes):
+        raise AssertionError("nothing is copied on the CPU")
 
 
 def test_a_rise_is_found_where_it_is(chain):
@@ -63,6 +68,7 @@ def test_every_stage_is_marked_once_and_in_order(chain):
     assert outer == list(OUTER)
     inner = order.index("summary"), order.index("escalation")
     assert {"network", "decode"} <= set(order[inner[0] : inner[1]])
+    assert set(heard.devices.values()) == {"cpu"}
 
 
 OUTER = ("load", "resample", "spectrogram", "summary", "escalation")

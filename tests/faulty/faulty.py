@@ -210,3 +210,22 @@ class Batched(Constant):
             raise MemoryError("Unable to allocate 1.0 PiB")
         np.ones((self.batch_size, 2**12)).sum()
         return super().track(clip)
+
+
+class Rounded(Constant):
+    """In ``bf16`` it says 5 cents more, and every tenth frame is unvoiced."""
+
+    name = "rounded"
+    axes: ClassVar = {"precision": ("fp32", "bf16")}
+
+    def __init__(self, *, hop_s: float = 0.01, precision: str = "fp32") -> None:
+        super().__init__(hop_s=hop_s)
+        self.precision = precision
+
+    def track(self, clip: Audio) -> F0Track:
+        exact = super().track(clip)
+        if self.precision == "fp32":
+            return exact
+        voiced = np.arange(len(exact)) % 10 > 0
+        f0 = exact.f0 * 2 ** (5 / 1200)
+        return F0Track(exact.times, f0, voiced, exact.confidence)

@@ -224,6 +224,9 @@ def test_busy_wait_is_recorded_within_one_percent(faulty, tmp_path):
     # the quietest call: on a busy machine a wait that is pre-empted does take longer
     assert offline["wall_s"].min() == pytest.approx(0.020, rel=0.01)
     assert (offline["stage_network_s"] <= offline["wall_s"]).all()
+    said = found.records[0].data["rounds"][0]["stages"]
+    assert said["network"]["calls"] == 1  # the block of one pass, whatever came before
+    assert said["network"]["devices"] == [""]
 
 
 def test_budget_shrinks_the_timed_set_and_says_so(faulty, tmp_path):

@@ -32,6 +32,7 @@ CASES = {
     "fail": ("", "test_a[2]", "<failure/>"),
     "error": ("", "test_a", "<error/>"),
     "skip": ("", "test_a[3]", "<skipped/>"),
+    "why": ("", "test_a[4]", '<skipped message="unavailable: no extra"/>'),
     "other": ("", "test_ab", ""),
     "group": (".TestGroup", "test_b", ""),
 }
@@ -63,6 +64,9 @@ def results(place, *names):
         (["case", "fail"], "fail", "1 failed, 1 passed"),
         (["error"], "fail", "1 failed"),
         (["skip"], "missing", "1 skipped"),
+        (["why"], "missing", "1 skipped: unavailable: no extra"),
+        (["skip", "why"], "missing", "2 skipped: unavailable: no extra"),
+        (["case", "why"], "pass", "1 passed, 1 skipped"),
         (["other"], "missing", "test_a is not among the results"),
     ],
 )

@@ -9,9 +9,11 @@ import pytest
 from packaging.requirements import Requirement
 
 from harness.confdir import conf_dir
+from harness.gate import judge
 from harness.gate_evidence import why_absent
 from harness.gate_file import load_gate
 from harness.metrics import all_metrics
+from harness.summary import summarise_run
 
 IDS = (
     *(f"REQ-U-00{n}" for n in range(1, 5)),
@@ -43,6 +45,29 @@ def test_every_named_test_exists():
 def test_only_optional_or_foreign_requirements_do_not_block():
     loose = {rule.id for rule in rules() if not rule.blocking}
     assert all(name.startswith(("REQ-O", "C-004")) for name in loose)
+
+
+#: Rules that only a GPU can show.
+ON_A_GPU = (
+    *("REQ-U-001.used", "REQ-E-001", "REQ-S-001", "REQ-O-002"),
+    *("REQ-N-001", "REQ-N-001.built", "REQ-N-002", "REQ-N-005"),
+    *("C-003", "NF-001", "NF-002", "NF-003"),
+)
+
+
+def test_without_a_gpu_what_only_a_gpu_shows_is_missing(folder):
+    """A cell on the CPU, however good, is no evidence for them."""
+    begun = folder()
+    begun.add("a" * 12, "crepe full  cpu", speed=100.0)
+    run = begun.load()
+    axes = {"device": "cpu", "model": "full", "precision": "fp32"}
+    (record,) = run.records
+    record.data["cell"] = {**record.data["cell"], "axes": axes, "params": axes}
+    gate = load_gate("spec_gpuaudio_001", all_metrics(), conf_dir())
+    found = judge(gate, run, summarise_run(run))
+    verdicts = {rule.id: rule.verdict for rule in found.rules}
+    assert {verdicts[name] for name in ON_A_GPU} == {"missing"}
+    assert found.verdict == "fail"
 
 
 def test_torch_is_two_or_later():

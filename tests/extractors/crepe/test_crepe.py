@@ -141,20 +141,44 @@ def test_silence_is_unvoiced():
     ("engine", "copies"), [("torch", ("h2d", "d2h")), ("spectral", ())]
 )
 def test_stages_are_named(clips, engine, copies):
-    heard = []
+    heard, devices = [], set()
 
     class Listener:
-        def enter(self, name):
+        def enter(self, name, device):
             heard.append(name)
+            devices.add(device)
 
         def exit(self, name):
             pass
+
+        def copied(self, direction, n_bytes):
+            raise AssertionError("nothing is copied on the CPU")
 
     subject = tiny(engine=engine)
     subject.load()
     with listening(Listener()):
         subject.extract(clips[:2])
     assert set(heard) == {"resample", "frontend", "network", "decode", *copies}
+    assert devices == {"cpu"}
+
+
+def test_a_batch_goes_to_the_device_once_and_comes_back_once(clips):
+    heard = []
+
+    class Listener:
+        def enter(self, name, device):
+            heard.append(name)
+
+        def exit(self, name):
+            pass
+
+    subject = tiny(engine="torch", batch_size=1)
+    subject.load()
+    with listening(Listener()):
+        subject.extract(clips)
+    rounds = [name for name in heard if name in ("h2d", "network", "d2h")]
+    assert len(rounds) >= 6  # several rounds
+    assert rounds == ["h2d", "network", "d2h"] * (len(rounds) // 3)
 
 
 def test_weights_are_the_packages_file():

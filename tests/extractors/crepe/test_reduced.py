@@ -77,7 +77,8 @@ def test_gpu_precisions_are_unavailable_on_a_cpu(precision):
         crepe.extract_f0(tone(200), 16000)
 
 
-def test_tensorrt_says_what_is_missing():
+def test_tensorrt_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr("extractors.crepe.reduced.find_spec", lambda name: None)
     crepe = TorchCrepeExtractor("tiny", "cpu", compiler="tensorrt")
     with pytest.raises(UnavailableError, match="compile=tensorrt needs a GPU"):
         crepe.load()

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from extractors.stages import listening, stage
+from extractors.stages import copied, listening, stage
 from harness.meter.stage_recorder import StageRecorder
 
 
@@ -143,13 +143,43 @@ def test_without_cuda_there_are_no_events(clock):
     assert recorder.take_events() == {}
 
 
+def test_devices_calls_and_copies_are_kept_by_stage():
+    recorder = StageRecorder()
+    with listening(recorder):
+        for size in (10, 20):
+            with stage("h2d", "cuda"):
+                copied("h2d", size)
+            with stage("network", "cuda"):
+                pass
+        with stage("network"), stage("d2h", "cuda"):
+            copied("d2h", 5)
+            copied("d2h", 6)
+        copied("h2d", 7)  # outside any stage
+    assert recorder.take_facts() == {}  # not taken yet
+    recorder.take()
+    none = {"h2d_copies": 0, "h2d_bytes": 0, "d2h_copies": 0, "d2h_bytes": 0}
+    there = {"calls": 2, "devices": ["cuda"], "h2d_copies": 3, "h2d_bytes": 37}
+    back = {"calls": 1, "devices": ["cuda"], "d2h_copies": 2, "d2h_bytes": 11}
+    assert recorder.take_facts() == {
+        "h2d": {**none, **there},
+        "network": {**none, "calls": 3, "devices": ["cuda", ""]},
+        "d2h": {**none, **back},
+    }
+    recorder.take()
+    assert recorder.take_facts() == {}
+
+
+def test_a_copy_that_nobody_hears_is_nothing():
+    copied("h2d", 1)
+
+
 def test_an_unheard_stage_costs_less_than_two_microseconds():
     calls = 2000
 
     def once():
         start = perf_counter()
         for _ in range(calls):
-            with stage("network"):
+            with stage("network", "cpu"):
                 pass
         return (perf_counter() - start) / calls
 

@@ -166,6 +166,16 @@ def test_residual_gpu_memory_is_above_the_baseline():
     assert found["peak_gpu_reserved_bytes"].reason == "not stated by the driver"
 
 
+def test_gpu_memory_before_the_first_call():
+    cell = {"task": {"hop_s": 0.01}, "axes": {"device": "cuda"}}
+    memory = {"gpu_built_bytes": 0, "gpu_loaded_bytes": 5}
+    found = cost_values(record(memory=memory, cell=cell), None)
+    assert found["built_gpu_reserved_bytes"].value == 0.0
+    assert found["loaded_gpu_reserved_bytes"].value == 5.0
+    bare = cost_values(record(), None)
+    assert bare["loaded_gpu_reserved_bytes"].reason == "not on a GPU"
+
+
 def test_behaviour_from_the_probe():
     probe = {
         "offset_s": 0.0010,

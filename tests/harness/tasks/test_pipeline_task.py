@@ -172,7 +172,7 @@ def test_a_run_from_composition_to_report(console, tmp_path):
     words += ["pipeline.algorithm=crepe", "--name=bulk"]
     done = console("run", *words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "windows 50c" in done.stdout
+    assert "50c %" in done.stdout
     (place,) = (tmp_path / "results" / "bulk").glob("cells/*/record.json")
     record = json.loads(place.read_text())
     assert record["status"] == "ok"

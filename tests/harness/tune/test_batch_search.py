@@ -9,7 +9,7 @@ import pytest
 from harness.cli import main
 from harness.tune.batch import Search, advised, as_dict, fit, render
 
-MIB = 2**20
+MIB, GIB = 2**20, 2**30
 
 
 def machine(*, slope=MIB, constant=100 * MIB, free=None, speed=lambda size: size):
@@ -25,13 +25,16 @@ def machine(*, slope=MIB, constant=100 * MIB, free=None, speed=lambda size: size
             "host_peak_bytes": peak,
             "gpu_reserved_peak_bytes": peak,
             "gpu_free_bytes": free,
+            "gpu_total_bytes": None if free is None else 2 * free,
         }
 
     return measure
 
 
-def searched(limit=None, largest=8192, share=1.0, cuda=False, **made):
-    search = Search(machine(**made), limit, share, cuda, largest)
+def searched(limit=None, largest=8192, share=1.0, device="cpu", **made):
+    """A finished search; ``limit`` is the budget of a share of 1 and the margin."""
+    memory = None if limit is None else (round(limit / 0.9), 4 * GIB)
+    search = Search(machine(**made), device, share, largest, memory)
     search.run()
     return search
 
@@ -79,9 +82,33 @@ def test_down_to_one():
 
 
 def test_the_free_memory_of_a_gpu_limits_by_its_share():
-    found = searched(cuda=True, free=2000 * MIB, share=0.5)
-    assert found.limit_bytes == 1000 * MIB
+    found = searched(device="cuda", free=4000 * MIB, share=0.25)
+    assert found.limit_bytes == 900 * MIB  # a tenth less, as peaks vary
+    assert advised(found.tried) == 724
+    assert found.service_start == 800  # what the line through the peaks leaves room for
+    assert not found.small
+
+
+def test_below_two_gib_free_on_a_gpu_batches_are_128_at_most():
+    found = searched(device="cuda", free=2 * GIB - 1)
+    assert sizes(found) == [32, 128]
+    assert found.small and found.service_start == 128
+    assert "begins with 128, 128 at most below 2 GiB" in render("mine", found)
+    assert as_dict(found)["below_2_gib"] is True
+    assert sizes(searched(device="cuda", free=2 * GIB))[:3] == [32, 128, 512]
+
+
+def test_the_published_formula_stands_beside_and_decides_nothing():
+    found = searched(limit=1000 * MIB)  # of a device of 4 GiB
+    windows = int(0.8 * 4096 / 24)
+    assert as_dict(found)["formula_windows"] == windows
+    text = render("mine", found)
+    assert f"{windows} windows (80 % of all 4.00 GiB at 24 MiB each" in text
+    assert "limit 0.98 GiB: 100 % of 1.09 GiB free, × 0.9 as peaks vary" in text
     assert advised(found.tried) == 861
+    unknown = searched(largest=32)
+    assert as_dict(unknown)["formula_windows"] is None
+    assert "limit unknown" in render("mine", unknown)
 
 
 def test_the_line_of_the_peaks():
