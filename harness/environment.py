@@ -36,7 +36,7 @@ __all__ = [
 INDIRECT = ("torchaudio", "numba", "llvmlite", "resampy")
 
 #: Requirement lines of tools that no result depends on.
-DEVELOPER_EXTRA = re.compile(r"extra\s*==\s*['\"](test|dev)['\"]")
+DEVELOPER_EXTRA = re.compile(r"extra\s*==\s*['\"](test|dev|bench)['\"]")
 
 #: Every variable that sets the size of some library's thread pool.
 THREAD_VARIABLES = (

@@ -123,7 +123,8 @@ class Crepe(F0Extractor):
         if self._network is None:
             device = resolve(self.device)
             network, self._state = self._open(device)
-            if on_device(self.engine, device):
+            wanted = on_device(self.engine, device)
+            if wanted and isinstance(network, TorchNetwork):
                 self._whole = self._all_there(network)
             else:
                 network(np.zeros((1, WINDOW), np.float32))
@@ -133,11 +134,10 @@ class Crepe(F0Extractor):
     def _open(self, device: str) -> tuple[RowNetwork, str]:
         return open_network(self.model, device, self.engine, self.precision)
 
-    def _all_there(self, network: RowNetwork) -> OnDevice:
+    def _all_there(self, network: TorchNetwork) -> OnDevice:
         """The path that leaves the device with tracks only, run once."""
         from .on_device import OnDevice
 
-        assert isinstance(network, TorchNetwork)
         whole = OnDevice(network)
         silence = Audio(np.zeros(1, np.float32), SAMPLE_RATE)
         for _ in whole.posteriors([silence], self.grid, 1, room_for):

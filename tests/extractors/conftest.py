@@ -46,7 +46,9 @@ def made_network(monkeypatch: pytest.MonkeyPatch) -> MadeNetwork:
     """Is opened in place of every network of CREPE, on whatever device."""
     network = MadeNetwork()
 
-    def opened(model: str, device: str, engine: str) -> tuple[RowNetwork, str]:
+    def opened(
+        model: str, device: str, engine: str, precision: str = "fp32"
+    ) -> tuple[RowNetwork, str]:
         network.devices.append(device)
         return network, "made"
 

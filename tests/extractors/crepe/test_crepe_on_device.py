@@ -268,11 +268,15 @@ def test_stages_are_named(mixed):
     heard = []
 
     class Listener:
-        def enter(self, name):
+        def enter(self, name, device):
             heard.append(name)
+            assert device == "cpu"
 
         def exit(self, name):
             pass
+
+        def copied(self, direction, n_bytes):
+            raise AssertionError("a CPU's tensors are not copied")
 
     subject = there()
     subject.load()

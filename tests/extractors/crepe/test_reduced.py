@@ -78,7 +78,7 @@ def test_gpu_precisions_are_unavailable_on_a_cpu(precision):
 
 
 def test_tensorrt_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr("extractors.crepe.reduced.find_spec", lambda name: None)
+    monkeypatch.setattr("extractors.crepe.precision.find_spec", lambda name: None)
     crepe = TorchCrepeExtractor("tiny", "cpu", compiler="tensorrt")
     with pytest.raises(UnavailableError, match="compile=tensorrt needs a GPU"):
         crepe.load()
