@@ -84,7 +84,7 @@ class Crepe(F0Extractor):
     }
     decode_axes: ClassVar[tuple[str, ...]] = ("decoder", "threshold")
     sample_rate: ClassVar[int | None] = SAMPLE_RATE
-    requires: ClassVar[tuple[str, ...]] = ("torch",)
+    requires: ClassVar[tuple[str, ...]] = ("numba",)
 
     def __init__(
         self,
