@@ -15,14 +15,14 @@ from .plan import Plan
 #: Rough speed on two CPU cores in × real time, by extractor and model, from runs of
 #: the quickstart; only the order of magnitude matters here.
 TYPICAL_X_REALTIME = {
-    ("crepe", "full"): 15.0,
-    ("crepe", "tiny"): 150.0,
-    ("pyin", None): 500.0,
-    ("torchcrepe", "full"): 0.45,
-    ("torchcrepe", "tiny"): 7.0,
-    ("librosa_pyin", None): 7.0,
-    ("pipeline", "full"): 0.3,  # windows overlap by half
-    ("pipeline", "tiny"): 5.0,
+    ("crepe", "full"): 10.0,
+    ("crepe", "tiny"): 110.0,
+    ("pyin", None): 450.0,
+    ("torchcrepe", "full"): 0.2,
+    ("torchcrepe", "tiny"): 4.0,
+    ("librosa_pyin", None): 2.0,
+    ("pipeline", "full"): 4.0,  # windows overlap by half
+    ("pipeline", "tiny"): 25.0,
 }
 OTHERWISE_X_REALTIME = 20.0
 CUDA_FACTOR = 50.0
@@ -54,13 +54,17 @@ def data_seconds(config: DatasetConfig) -> float:
     )
 
 
+def typical_speed(cell: Cell) -> float:
+    """Rough speed of a cell, × real time."""
+    model = cell.axes.get("model")
+    speed = TYPICAL_X_REALTIME.get((cell.extractor, model), OTHERWISE_X_REALTIME)
+    return speed * CUDA_FACTOR if cell.device == "cuda" else speed
+
+
 def _cell_seconds(cell: Cell, audio_s: float, effort: EffortConfig) -> float:
     if extractor_class(cell.extractor).accuracy_only:
         return START_S
-    model = cell.axes.get("model")
-    speed = TYPICAL_X_REALTIME.get((cell.extractor, model), OTHERWISE_X_REALTIME)
-    if cell.device == "cuda":
-        speed *= CUDA_FACTOR
+    speed = typical_speed(cell)
     timed_s = min(audio_s, effort.timed_s or audio_s)
     one_pass = timed_s / speed
     passes = max(3.0, min(effort.min_passes, effort.cap_s / max(one_pass, 1e-3)))

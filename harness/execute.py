@@ -23,6 +23,7 @@ from .cell import Cell, plain, stable_hash
 from .config import Settings
 from .data import Data
 from .environment import machine
+from .estimate import typical_speed
 from .fingerprint import files_hash, fingerprint
 from .launching import Launcher, Reporter, Silence
 from .meter.timed_set import choose
@@ -34,6 +35,7 @@ from .references import ensure_references
 from .versions import Version
 from .work import Work, data_key
 
+QUICK = 50.0  # × real time: a probe is done in a second or two
 PATIENCE = 10.0  # × the expected time of a pass before its worker counts as hanging
 
 
@@ -90,9 +92,7 @@ class Execution:
         references: dict[str, Path | None] = {}
         alone = [w for w in self.work if w.cell.device != "cpu"]
         beside = [w for w in self.work if w.cell.device == "cpu"]
-        # Networks first: what takes longest must not be what is started last. The
-        # reference peer last of all: its references compile its kernels meanwhile.
-        beside.sort(key=lambda w: (w.system().is_peer, _single_threaded(w.cell)))
+        beside.sort(key=_turn)
         self.launcher.together(
             [partial(self._reference, work, references) for work in self._data_sets()]
             + [partial(self._probe, work) for work in beside]
@@ -345,6 +345,16 @@ def _share_key(cell: Cell) -> str:
         return cell.key
     params = {k: v for k, v in cell.params.items() if k not in cls.decode_axes}
     return stable_hash(plain([data_key(cell), cell.extractor, params]), 16)
+
+
+def _turn(work: Work) -> tuple[bool, bool, bool]:
+    """When to probe: what takes long must not be started last, what is quick may be.
+
+    The reference peer comes after other slow ones: its references compile its kernels
+    meanwhile.
+    """
+    quick = typical_speed(work.cell) > QUICK
+    return quick, _single_threaded(work.cell), work.system().is_peer
 
 
 def _single_threaded(cell: Cell) -> bool:
