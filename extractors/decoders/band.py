@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +69,22 @@ class Band:
         """The same numbers as kernels want them."""
         return _layout(self.near)
 
+    @cached_property
+    def moves(self) -> Moves:
+        """All that kernels are told of the transitions."""
+        own = self.layout
+        return Moves(
+            own.kinds,
+            own.table,
+            own.taps,
+            own.peaks,
+            own.low,
+            own.high,
+            self.reach,
+            self.places,
+            self.floor,
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -98,6 +115,25 @@ class Layout:
     low: int
     high: int
     width: int
+
+
+class Moves(NamedTuple):
+    """Transitions as one argument of a kernel.
+
+    Attributes:
+        kinds, table, taps, peaks, low, high: of a :class:`Layout`.
+        reach, places, floor: of a :class:`Band`.
+    """
+
+    kinds: NDArray[np.int64]
+    table: Values
+    taps: Values
+    peaks: Values
+    low: int
+    high: int
+    reach: int
+    places: int
+    floor: float
 
 
 def _layout(near: Values) -> Layout:

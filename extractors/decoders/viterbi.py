@@ -125,19 +125,10 @@ class Dense:
             last = min(first + OBSERVED, count)
             kernels.forward_dense(
                 self.rows(start + first, start + last),
-                *transitions_of(band),
+                band.moves,
                 values[first : last + 1],
                 jumps[first : last + 1],
             )
-
-
-def transitions_of(
-    band: Band,
-) -> tuple[NDArray[np.int64], Values, Values, Values, int, int, int, int, float]:
-    """The arguments of a forward kernel that describe the transitions."""
-    own = band.layout
-    tables = own.kinds, own.table, own.taps, own.peaks
-    return *tables, own.low, own.high, band.reach, band.places, band.floor
 
 
 def decode(clips: Sequence[Emissions], band: Band) -> list[Path]:
@@ -200,11 +191,7 @@ class _Walker:
             state = self.kernels.backward(
                 self.values[: stop - start],
                 self.jumps,
-                self.band.layout.kinds,
-                self.band.layout.table,
-                self.band.reach,
-                self.band.places,
-                self.band.floor,
+                self.band.moves,
                 state,
                 path[start:stop],
             )

@@ -34,6 +34,8 @@ from numpy.typing import NDArray
 
 from extractors.compiled import jit
 
+from .band import Moves
+
 Values = NDArray[np.float64]
 
 LANES, VECTORS = 8, 4
@@ -172,15 +174,7 @@ def _smallest(typing: Any, address: Any) -> Any:
 def _step(
     before: Values,
     after: Values,
-    kinds: NDArray[np.int64],
-    table: Values,
-    taps: Values,
-    peaks: Values,
-    low: int,
-    high: int,
-    reach: int,
-    places: int,
-    floor: float,
+    moves: Moves,
     tops: Values,
     limits: Values,
 ) -> float:
@@ -195,16 +189,17 @@ def _step(
         tops, limits: scratch; the largest value of every 32 of a block's row, and the
             largest that a block can offer to a run of targets.
     """
+    kinds, reach = moves.kinds, moves.reach
     blocks = len(kinds)
-    _, offsets, padded = table.shape
+    _, offsets, padded = moves.table.shape
     width = before.shape[1]
     to, source = after.ctypes.data, before.ctypes.data
-    each, shared = table.ctypes.data, taps.ctypes.data
+    each, shared = moves.table.ctypes.data, moves.taps.ctypes.data
     jump = -np.inf
     for p in range(blocks):
         for c in range(width // TARGETS):
             tops[p, c] = _largest(source + BYTES * (p * width + c * TARGETS))
-            jump = max(jump, tops[p, c] + floor)
+            jump = max(jump, tops[p, c] + moves.floor)
     after[:] = jump
     for q in range(blocks):
         for j in range(0, padded, TARGETS):
@@ -215,7 +210,7 @@ def _step(
                 limits[p] = tops[p, j // TARGETS]
                 for c in range(j // TARGETS + 1, last + 1):
                     limits[p] = max(limits[p], tops[p, c])
-                limits[p] += peaks[kinds[p, q]]
+                limits[p] += moves.peaks[kinds[p, q]]
                 strongest = p if limits[p] > limits[strongest] else strongest
             for i in range(blocks):
                 p = (strongest + i) % blocks
@@ -223,29 +218,21 @@ def _step(
                     continue
                 there = source + BYTES * (p * width + j)
                 pair = kinds[p, q] * offsets
-                if low <= j and j + TARGETS <= high:
+                if moves.low <= j and j + TARGETS <= moves.high:
                     near = shared + BYTES * pair
                     _raise_shared(here, there, near, BYTES, offsets)
                 else:
                     near = each + BYTES * (pair * padded + j)
                     _raise_each(here, there, near, BYTES * padded, offsets)
         after[q, :reach] = -np.inf
-        after[q, reach + places :] = -np.inf
+        after[q, reach + moves.places :] = -np.inf
     return jump
 
 
 @jit()
 def forward_dense(
     observations: NDArray[np.float32],
-    kinds: NDArray[np.int64],
-    table: Values,
-    taps: Values,
-    peaks: Values,
-    low: int,
-    high: int,
-    reach: int,
-    places: int,
-    floor: float,
+    moves: Moves,
     values: Values,
     jumps: Values,
 ) -> None:
@@ -253,31 +240,15 @@ def forward_dense(
 
     Args:
         observations: log likelihoods, ``(t, b · n)``.
-        kinds, table, taps, peaks, low, high: a
-            :class:`~extractors.decoders.band.Layout`.
-        reach, places, floor: of the band.
+        moves: the transitions.
         values: ``(t + 1, b, width)``; row 0 is given, the others are filled.
         jumps: ``(t + 1,)``; for every filled row the value of jumping into it.
     """
-    blocks = len(kinds)
+    blocks, reach, places = len(moves.kinds), moves.reach, moves.places
     tops = np.empty((blocks, values.shape[2] // TARGETS))
     limits = np.empty(blocks)
     for t in range(len(observations)):
-        jumps[t + 1] = _step(
-            values[t],
-            values[t + 1],
-            kinds,
-            table,
-            taps,
-            peaks,
-            low,
-            high,
-            reach,
-            places,
-            floor,
-            tops,
-            limits,
-        )
+        jumps[t + 1] = _step(values[t], values[t + 1], moves, tops, limits)
         for q in range(blocks):
             row = values[t + 1, q, reach : reach + places]
             seen = observations[t, q * places : (q + 1) * places]
@@ -292,15 +263,7 @@ def forward_sparse(
     logs: Values,
     unseen: float,
     others: Values,
-    kinds: NDArray[np.int64],
-    table: Values,
-    taps: Values,
-    peaks: Values,
-    low: int,
-    high: int,
-    reach: int,
-    places: int,
-    floor: float,
+    moves: Moves,
     values: Values,
     jumps: Values,
 ) -> None:
@@ -313,26 +276,12 @@ def forward_sparse(
         unseen: log likelihood of every other place of block 0.
         others: log likelihood of every state of the other blocks, ``(t,)``.
     """
-    blocks = len(kinds)
+    blocks, reach, places = len(moves.kinds), moves.reach, moves.places
     tops = np.empty((blocks, values.shape[2] // TARGETS))
     limits = np.empty(blocks)
     for t in range(len(others)):
         after = values[t + 1]
-        jumps[t + 1] = _step(
-            values[t],
-            after,
-            kinds,
-            table,
-            taps,
-            peaks,
-            low,
-            high,
-            reach,
-            places,
-            floor,
-            tops,
-            limits,
-        )
+        jumps[t + 1] = _step(values[t], after, moves, tops, limits)
         for q in range(1, blocks):
             row = after[q, reach : reach + places]
             for j in range(places):  # a loop compiles in a tenth of the time of +=
@@ -359,11 +308,7 @@ def _observe_few(
 def backward(
     values: Values,
     jumps: Values,
-    kinds: NDArray[np.int64],
-    table: Values,
-    reach: int,
-    places: int,
-    floor: float,
+    moves: Moves,
     state: int,
     path: NDArray[np.int64],
 ) -> int:
@@ -372,6 +317,7 @@ def backward(
     Args:
         values: ``(t, b, width)``, one row per frame of ``path``.
         jumps: ``(t + 1,)``; ``jumps[i]`` is the value of jumping from row ``i - 1``.
+        moves: the transitions.
         state: state of the frame after the last, −1 where there is none.
 
     Returns:
@@ -379,11 +325,9 @@ def backward(
     """
     for t in range(len(path) - 1, -1, -1):
         if state < 0:
-            state = _first_at_least(values[t], reach, places, 0.0, np.inf)
+            state = _first_at_least(values[t], moves, 0.0, np.inf)
         else:
-            state = _source(
-                values[t], jumps[t + 1], kinds, table, reach, places, floor, state
-            )
+            state = _source(values[t], jumps[t + 1], moves, state)
         path[t] = state
     return state
 
@@ -392,15 +336,12 @@ def backward(
 def _source(
     row: Values,
     jump: float,
-    kinds: NDArray[np.int64],
-    table: Values,
-    reach: int,
-    places: int,
-    floor: float,
+    moves: Moves,
     state: int,
 ) -> int:
     """The lowest state with the best value on the way into ``state``."""
-    blocks = len(kinds)
+    kinds, table = moves.kinds, moves.table
+    blocks, reach, places = len(kinds), moves.reach, moves.places
     q, j = state // places, state % places
     best, found = -np.inf, 0
     for p in range(blocks):
@@ -410,15 +351,14 @@ def _source(
                 best, found = value, p * places + k
     if jump < best:
         return found
-    far = _first_at_least(row, reach, places, floor, jump)
+    far = _first_at_least(row, moves, moves.floor, jump)
     return far if jump > best else min(found, far)
 
 
 @jit()
-def _first_at_least(
-    row: Values, reach: int, places: int, floor: float, limit: float
-) -> int:
+def _first_at_least(row: Values, moves: Moves, floor: float, limit: float) -> int:
     """First state whose value plus ``floor`` reaches ``limit``, else the best one."""
+    reach, places = moves.reach, moves.places
     best, found = -np.inf, 0
     for p in range(len(row)):
         for k in range(places):

@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 
 from extractors.compiled import shared_out
 from extractors.decoders.band import Band
-from extractors.decoders.viterbi import transitions_of
 
 from . import kernels
 from .model import TINY, Model
@@ -84,7 +83,7 @@ class Candidates:
             self.logs,
             band.floor,
             self.unvoiced[frames],
-            *transitions_of(band),
+            band.moves,
             values,
             jumps,
         )
