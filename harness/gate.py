@@ -38,6 +38,7 @@ from .gate_rules import (
     CONTEXT_KEYS,
     INCUMBENT,
     REQUIREMENTS,
+    STATES_OF_ANY_CELL,
     SUBJECT_KEYS,
     Gate,
     Rule,
@@ -193,8 +194,9 @@ def _cell(rule: Rule, record: Record, case: Case) -> Iterator[RuleVerdict | Open
     unmet = [REQUIREMENTS[r] for r in rule.requires if not meets(r, record, case)]
     if unmet:
         yield verdict(rule, record, verdicts.NOT_APPLICABLE, unmet[0])
-    elif record.status == "skipped" and rule.state is None:
+    elif record.status == "skipped" and rule.state not in STATES_OF_ANY_CELL:
         expected = any(key in rule.where for key in SUBJECT_KEYS)
+        expected = expected or (rule.to == BASELINE and _measured_before(record, case))
         word = verdicts.MISSING if expected else verdicts.NOT_APPLICABLE
         yield verdict(rule, record, word, f"skipped: {message(record)}")
     elif rule.to == BASELINE:
@@ -205,6 +207,11 @@ def _cell(rule: Rule, record: Record, case: Case) -> Iterator[RuleVerdict | Open
         yield _state(rule, record)
     else:
         yield _absolute(rule, record, case)
+
+
+def _measured_before(record: Record, case: Case) -> bool:
+    known = None if case.baseline is None else case.baseline.find(record.key)
+    return known is not None and known.status != "skipped"
 
 
 def _state(rule: Rule, record: Record) -> RuleVerdict:

@@ -54,6 +54,8 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "repeat": COMPARED,
     "outputs": COMPARED,
 }
+#: States that a skipped cell has, too; of all others it says nothing.
+STATES_OF_ANY_CELL = ("status", "validity")
 #: Unit in a bound: unit of the metric that it fits, and the factor to it.
 UNITS: Mapping[str, tuple[str, float]] = {
     "GiB": ("bytes", 2.0**30),

@@ -360,6 +360,17 @@ def test_a_skipped_cell_is_only_missing_where_it_is_named():
     assert [rule.verdict for rule in named.rules] == ["missing", "pass"]
 
 
+@pytest.mark.parametrize("state", ["batch", "order", "repeat", "outputs"])
+def test_of_a_skipped_cell_no_outputs_are_compared(state):
+    gone = Cell("a", status="skipped", error={"message": "no CUDA device"})
+    rule = {"id": "same", "state": state, "is": "identical"}
+    if state == "outputs":
+        rule["to"] = {"extractor": "praat"}
+    assert [r.verdict for r in judged(rule, gone).rules] == ["not applicable"]
+    named = judged({**rule, "where": {"model": "tiny"}}, gone)
+    assert [r.verdict for r in named.rules] == ["missing"]
+
+
 # exit codes
 
 

@@ -540,6 +540,16 @@ def test_a_cell_that_the_run_skipped_is_not_applicable():
     assert result.rules[1].reason == "no CUDA device" and result.exit_code == 0
 
 
+@pytest.mark.parametrize("rule", [HIT, OUTPUTS])
+def test_a_cell_whose_worker_skipped_it_is_missing(rule):
+    gone = Cell("b", status="skipped", error={"message": "no weights"})
+    result = judged(rule, [gone], baseline_of(Cell("b")))
+    assert [rule.verdict for rule in result.rules] == ["missing"]
+    assert result.rules[0].reason == "skipped: no weights"
+    never = judged(rule, [gone], baseline_of(gone))
+    assert [rule.verdict for rule in never.rules] == ["not applicable"]
+
+
 def test_a_cell_that_the_baseline_lacks_is_incomplete():
     result = judged(HIT, [Cell(), Cell("b")], baseline_of(Cell()))
     assert [rule.verdict for rule in result.rules] == ["pass", "missing"]
