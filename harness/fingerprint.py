@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -90,11 +91,17 @@ def system_fingerprint(cell: Cell) -> dict[str, Any]:
 
 def _required_versions(cls: type[Extractor]) -> dict[str, str]:
     """Versions of the distributions that hold the modules an extractor imports."""
-    if not cls.requires:  # reading every installed distribution takes a while
+    if not cls.requires:
         return {}
-    homes = metadata.packages_distributions()
+    homes = _homes()
     names = {name for module in cls.requires for name in homes.get(module, ())}
     return {name: metadata.version(name) for name in sorted(names)}
+
+
+@lru_cache(maxsize=1)
+def _homes() -> Mapping[str, list[str]]:
+    """The distributions of every importable module; takes a quarter of a second."""
+    return metadata.packages_distributions()
 
 
 def _identity(cls: type[Extractor], cell: Cell) -> dict[str, dict[str, str]]:
