@@ -25,7 +25,7 @@ from extractors.voicing import threshold_or_default
 from .engines import ENGINES, identity, on_device, open_network
 from .frames import SAMPLE_RATE, WINDOW, Framer, rounds
 from .network import RowNetwork, TorchNetwork, weights_file
-from .precision import PRECISIONS
+from .precision import PRECISIONS, check_precision
 
 if TYPE_CHECKING:
     from .on_device import OnDevice
@@ -72,6 +72,7 @@ class Crepe(F0Extractor):
 
     Raises:
         ConfigError: an argument is unknown or out of its bounds.
+        UnavailableError: the stated device has no such precision.
     """
 
     name: ClassVar[str] = "crepe"
@@ -105,6 +106,8 @@ class Crepe(F0Extractor):
         self.device = check_device(device)
         self.batch_size = check_batch_size(batch_size)
         self.precision = choose(precision, PRECISIONS, "precision")
+        if self.device != "auto":  # which means what the machine has
+            check_precision(self.precision, "none", self.device)
         self.engine = choose(engine, ENGINES, "engine")
         check_range(fmin, fmax)
         self.fmin, self.fmax = fmin, fmax

@@ -294,6 +294,13 @@ def test_an_unavailable_extractor_is_skipped_with_its_reason():
     assert len(plan.cells) == 2
 
 
+def test_a_precision_that_the_device_lacks_is_skipped():
+    configs = [RunConfig("crepe", axes={"precision": p}) for p in ("fp32", "fp16")]
+    plan = build(Request(configs), CPU, extractor_class)
+    assert [cell.axes["precision"] for cell in plan.cells] == ["fp32"]
+    assert plan.skipped[0].reason.startswith("precision=fp16 needs a GPU")
+
+
 def test_equal_cells_are_constructed_once():
     Picky.made.clear()
     configs = [RunConfig("picky", options={"seed": i}) for i in (7, 7, 8)]

@@ -72,9 +72,8 @@ def test_delta_counts_frames_with_another_argmax():
 
 @pytest.mark.parametrize("precision", ["tf32", "fp16"])
 def test_gpu_precisions_are_unavailable_on_a_cpu(precision):
-    crepe = TorchCrepeExtractor("tiny", "cpu", precision=precision)
     with pytest.raises(UnavailableError, match=f"precision={precision} needs a GPU"):
-        crepe.extract_f0(tone(200), 16000)
+        TorchCrepeExtractor("tiny", "cpu", precision=precision)
 
 
 def test_tensorrt_says_what_is_missing(monkeypatch):
