@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 import zipfile
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from extractors.compiled import warn_once
 from extractors.errors import UnavailableError
@@ -13,7 +15,12 @@ from .network import Network, RowNetwork, weights_file
 from .precision import check_precision
 from .state import State, read_state
 
+if TYPE_CHECKING:
+    from .spectral_weights import Packed
+
 ENGINES = ("auto", "spectral", "torch", "device")
+#: By file and width of vectors; gone with the last network that uses them.
+_IN_USE: WeakValueDictionary[tuple[str, int], Packed] = WeakValueDictionary()
 
 
 def on_device(engine: str, device: str) -> bool:
@@ -87,15 +94,28 @@ def open_network(
 
 def _spectral(model: str, vectors: Host) -> tuple[RowNetwork, str]:
     from .spectral_network import SpectralNetwork
-    from .spectral_weights import packed
 
-    network = SpectralNetwork(packed(read_weights(model), vectors.width), vectors)
+    network = SpectralNetwork(_shared_weights(model, vectors.width), vectors)
     made = network.compiled
     phrase = vectors.identity
     if made.uncached:
         warn_once(f"crepe's kernels are compiled anew every time: {made.uncached}")
         phrase += f", kernels not kept on disk: {made.uncached}"
     return network, phrase
+
+
+def _shared_weights(model: str, width: int) -> Packed:
+    """Packed weights, of which extractors that live at the same time share one copy.
+
+    Full's take 170 MB, and a second to read and transform.
+    """
+    from .spectral_weights import packed
+
+    key = str(weights_file(model)), width
+    found = _IN_USE.get(key)
+    if found is None:
+        found = _IN_USE[key] = packed(read_weights(model), width)
+    return found
 
 
 def read_weights(model: str) -> State:

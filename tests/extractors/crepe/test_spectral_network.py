@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -167,6 +168,21 @@ def test_the_engine_is_named_where_it_is_used(here):
     other = Crepe(model="tiny", engine="torch")
     other.load()
     assert other.describe()["engine"] == "torch"
+
+
+def test_extractors_share_the_weights_while_one_lives(here):
+    before = len(engines._IN_USE)
+    one, two = Crepe(model="tiny"), Crepe(model="tiny", batch_size=64)
+    one.load()
+    two.load()
+    assert len(engines._IN_USE) == 1 + before
+    assert one._network._weights is two._network._weights
+    del one
+    gc.collect()
+    assert len(engines._IN_USE) == 1 + before
+    del two
+    gc.collect()
+    assert len(engines._IN_USE) == before
 
 
 def test_identity_without_loading(monkeypatch):
