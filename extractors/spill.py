@@ -32,8 +32,8 @@ class SpilledRows:
     def __init__(self, shape: tuple[int, int]) -> None:
         self.shape = shape
         self._row = 4 * shape[1]  # bytes
-        # Unbuffered, as what is read is wanted once; closed when nobody holds the rows
-        self._file = tempfile.TemporaryFile(  # noqa: SIM115
+        # Unbuffered, as what is read is wanted once
+        self._file = tempfile.TemporaryFile(  # noqa: SIM115 - closed by the finalizer
             prefix="f0bench-", buffering=0
         )
         weakref.finalize(self, self._file.close)

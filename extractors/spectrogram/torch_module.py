@@ -16,6 +16,8 @@ wholly, so their spectra need N / hop times the memory of the signal.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import librosa.filters as librosa_filters
 import numpy as np
 import torch
@@ -29,10 +31,12 @@ BLOCK_FRAMES = 1024  # frames whose spectra are held at once
 
 def module(asked: Definition) -> nn.Module:
     """The module that computes ``asked``."""
-    return {"stft": Stft, "mel": Mel, "cqt": ConstantQ}[asked.transform](asked)
+    if asked.transform == "stft":
+        return Stft(asked)
+    return Mel(asked) if asked.transform == "mel" else ConstantQ(asked)
 
 
-class _Framed(nn.Module):
+class _Framed(nn.Module, ABC):
     """Spectra of centred frames, block by block.
 
     Args:
@@ -71,9 +75,9 @@ class _Framed(nn.Module):
             return_complex=True,
         )
 
+    @abstractmethod
     def reduce(self, spectra: Tensor) -> Tensor:
         """Spectra to ``(bins, frames)``."""
-        raise NotImplementedError
 
 
 class Stft(_Framed):

@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from extractors import compiled  # noqa: E402 - after the check for torch
-from extractors.crepe.graphs import Graphed  # noqa: E402
+from extractors.crepe.graphs import Graphed  # noqa: E402 - the same
 
 
 def imitation(function, source):
