@@ -6,7 +6,8 @@ tie goes to the lower bin, as there. For equal bins, F0 differs by parts in 10¹
 
 Clips that are searched together are padded to the longest of them. They are taken in
 order of length, in groups of :data:`CELLS` frames, so that a long clip does not make
-many short ones as long. Nothing is asked of the device on the way.
+many short ones as long. Nothing is asked of the device on the way, except by clips of
+more than :data:`LONG` frames, which are searched in blocks.
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ from torch import Tensor
 
 from .bins import CENTS_OF_BIN_0, CENTS_PER_BIN, PITCH_BINS
 from .pitch import AVERAGE_REACH, transitions
-from .viterbi_torch import TorchViterbi
+from .viterbi_torch import STRETCH, TorchViterbi
 
 #: Frames of a group, filled up: 190 MB of observations and 400 MB of values.
 CELLS = 1 << 17
+#: Frames of a clip from which on it is searched in blocks: 41 s.
+LONG = 8 * STRETCH
 #: Frames of every clip whose observations are made at once.
 OBSERVED = 4096
 
@@ -78,7 +81,9 @@ class TorchDecoders:
             frame = torch.arange(longest[start], device=paths.device)
             place = clips.first[members][:, None] + frame
             seen = _observed(probabilities, place.clamp(max=total - 1), allowed)
-            found = self._viterbi(seen, lengths)
+            long = longest[start] >= LONG
+            search = self._viterbi.in_blocks if long else self._viterbi
+            found = search(seen, lengths)
             place = place.masked_fill(frame >= lengths[:, None], total)
             paths[place] = found
         return paths[:total]
@@ -97,10 +102,15 @@ class Clips:
 
 
 def _groups(longest: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Ranges of clips, sorted by falling length, that fill :data:`CELLS` at most."""
+    """Ranges of clips, sorted by falling length, that fill :data:`CELLS` at most.
+
+    All clips of a range are :data:`LONG`, or none is.
+    """
     cuts = [0]
-    for number in range(len(longest)):
-        if (number + 1 - cuts[-1]) * longest[cuts[-1]] > CELLS and number > cuts[-1]:
+    for number, count in enumerate(longest):
+        full = (number + 1 - cuts[-1]) * longest[cuts[-1]] > CELLS
+        other = longest[cuts[-1]] >= LONG > count
+        if (full or other) and number > cuts[-1]:
             cuts.append(number)
     return pairwise([*cuts, len(longest)])
 

@@ -78,3 +78,17 @@ def test_a_group_is_filled_by_clips_of_like_length():
     cut = module.CELLS // 10
     assert list(module._groups([cut] * 25)) == [(0, 10), (10, 20), (20, 25)]
     assert list(module._groups([2 * module.CELLS, 5, 4])) == [(0, 1), (1, 3)]
+
+
+def test_long_and_short_clips_are_searched_apart(monkeypatch):
+    monkeypatch.setattr(module, "LONG", 100)
+    assert list(module._groups([120, 100, 99, 4])) == [(0, 2), (2, 4)]
+    searched = []
+    blocks = module.TorchViterbi.in_blocks
+    monkeypatch.setattr(
+        module.TorchViterbi,
+        "in_blocks",
+        lambda *given: searched.append(given[2].tolist()) or blocks(*given),
+    )
+    test_equal_to_the_host("viterbi_weighted", 1 << 17, ALLOWED, monkeypatch)
+    assert searched == [[120]]
