@@ -149,20 +149,11 @@ class GPUAudioBackend(NNAudioBackend):
     ) -> tuple[Floats, Floats]:
         """One F0 and one confidence per window.
 
+        All but ``batching`` as :meth:`TorchCrepeExtractor.extract_f0_batch`.
+
         Args:
-            audio_windows: floating point, shape ``(windows, n)``.
-            sr: Hz, at least 8000.
-            fmin, fmax: F0 range in Hz.
-            reduce: ``median_cents``, or ``mean_hz`` for the mean.
             batching: ``frames``, or ``concat`` for the comparison of
                 :mod:`extractors.concat`, which mixes neighbours and drifts.
-
-        Returns:
-            ``f0`` float32, Hz, NaN where nothing is voiced, and ``confidence`` float32,
-            the mean over all frames; both of shape ``(windows,)``.
-
-        Raises:
-            InputError: audio or rate cannot be used; a ``ValueError``.
         """
         found = self.summarise(
             audio_windows, sr, fmin, fmax, reduce=reduce, batching=batching

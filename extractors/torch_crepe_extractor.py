@@ -3,18 +3,19 @@
 Windows are framed each on its own and their *frames* share network rounds
 (:class:`extractors.crepe.Crepe`), so a window never sees its neighbour. When the device
 runs out of memory, the batch is halved and work goes on with the first window that has
-no answer yet; batch sizes do not show in results. Recordings of more than an hour go
-through :mod:`extractors.long_form`.
+no answer yet; batch sizes do not show in results. Tracks are decoded where the network
+runs. Recordings of more than an hour, or of more than a GPU holds, go through
+:mod:`extractors.long_form`, and their posteriors are decoded on the host.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import copy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,8 +36,10 @@ from .track import F0Track, FrameGrid
 from .windows import REDUCERS, WindowSummary, summarise
 
 Floats = NDArray[np.float32]
+Found = TypeVar("Found")
 DECODER = "viterbi_weighted"
 LONG_S = 3600.0  # seconds; longer recordings are worked through in pieces
+DECODED_BYTES = 6000  # of a frame on a GPU: samples, probabilities, likelihoods
 PROBED = (512, 2048)  # frames whose peaks tell what a frame costs
 
 
@@ -52,7 +55,7 @@ class CallRecord:
         infer_calls: calls into the network's batches; 1 for any number of windows
             unless memory ran out.
         batch_sizes: in frames, every one that was tried; the last one held.
-        pieces: whether a long recording was worked through in pieces.
+        pieces: whether a recording was too long and was worked through in pieces.
         batching, reduce, share_frames: how windows were treated, empty for one clip.
         fallback: why it did not run where it was asked to, or ``None``.
     """
@@ -261,15 +264,16 @@ class TorchCrepeExtractor:
         clip = as_audio(audio, sr)
         grid = service_grid(clip.sr, hop_length)
         self._begin(fmin, fmax)
-        if clip.seconds > self.long_s:
+        frames = grid.n_frames(len(clip.samples), clip.sr)
+        if clip.seconds > self.long_s or not self._room_for(frames):
             self.record.pieces = True
             found = posteriors_in_pieces(
                 clip, grid, lambda part: self._infer(part, grid), self.piece_s
             )
+            (track,) = self._decoded(iter([found]), grid, fmin, fmax)
         else:
-            (found,) = self._infer([clip], grid)
-        self.record.clips, self.record.frames = 1, len(found)
-        return self._decode(found, grid, fmin, fmax)
+            (track,) = self._tracks([clip], grid, fmin, fmax)
+        return track
 
     def window_tracks(
         self,
@@ -289,7 +293,7 @@ class TorchCrepeExtractor:
         windows = as_windows(audio_windows, sr)
         grid = service_grid(windows.sr, hop_length)
         self._begin(fmin, fmax)
-        return self._decoded(self._infer(windows, grid), grid, fmin, fmax)
+        return self._tracks(windows, grid, fmin, fmax)
 
     def shared_tracks(
         self,
@@ -317,26 +321,54 @@ class TorchCrepeExtractor:
         found = joined(whole, edges, starts, sharing)
         return self._decoded(found, grid, fmin, fmax)
 
+    def _room_for(self, frames: int) -> bool:
+        """Whether a clip of so many frames can be on the device as a whole."""
+        assert self.memory is not None  # _begin has loaded
+        budget = None if self.device == "cpu" else self.memory.budget_bytes()
+        return budget is None or frames * DECODED_BYTES <= budget
+
+    def _tracks(
+        self, clips: Sequence[Audio], grid: FrameGrid, fmin: float, fmax: float
+    ) -> Iterator[F0Track]:
+        """The track of every clip, decoded where the network runs."""
+        engine = self._engine(grid, fmin, fmax)
+        return self._counted(self._batched(engine, engine.tracks, clips))
+
     def _decoded(
         self, found: Iterator[Floats], grid: FrameGrid, fmin: float, fmax: float
     ) -> Iterator[F0Track]:
-        for probabilities in found:
-            self.record.clips += 1
-            self.record.frames += len(probabilities)
-            yield self._decode(probabilities, grid, fmin, fmax)
+        """The tracks of posteriors that are on the host already."""
+        engine = self._engine(grid, fmin, fmax)
+        return self._counted(
+            engine.decode(Posteriors(rows, grid.times(len(rows)))) for rows in found
+        )
 
-    def _decode(
-        self, probabilities: Floats, grid: FrameGrid, fmin: float, fmax: float
-    ) -> F0Track:
-        engine = copy(self._crepe)
-        engine.allowed = allowed_bins(fmin, fmax)
-        return engine.decode(Posteriors(probabilities, grid.times(len(probabilities))))
+    def _counted(self, tracks: Iterator[F0Track]) -> Iterator[F0Track]:
+        for track in tracks:
+            self.record.clips += 1
+            self.record.frames += len(track)
+            yield track
+
+    def _engine(self, grid: FrameGrid, fmin: float, fmax: float) -> Crepe:
+        engine = copy(self._crepe)  # a shallow copy shares the loaded network
+        engine.grid, engine.allowed = grid, allowed_bins(fmin, fmax)
+        return engine
 
     def _infer(self, clips: Sequence[Audio], grid: FrameGrid) -> Iterator[Floats]:
-        """Posteriors of every clip, whatever batch the device's memory allows."""
-        assert self.memory is not None  # _begin has loaded
-        engine = copy(self._crepe)  # a shallow copy shares the loaded network
+        """Posteriors of every clip."""
+        engine = copy(self._crepe)
         engine.grid = grid
+        for found in self._batched(engine, engine.infer, clips):
+            yield found.probabilities
+
+    def _batched(
+        self,
+        engine: Crepe,
+        work: Callable[[Sequence[Audio]], Iterator[Found]],
+        clips: Sequence[Audio],
+    ) -> Iterator[Found]:
+        """What ``work`` finds in every clip, in whatever batches fit the device."""
+        assert self.memory is not None  # _begin has loaded
         sizes = self.record.batch_sizes
         if not sizes:
             sizes.append(self.memory.start(self.batch_size))
@@ -346,9 +378,9 @@ class TorchCrepeExtractor:
             self.record.infer_calls += 1
             try:
                 with self._here():
-                    for found in engine.infer(Rest(clips, done)):
+                    for found in work(Rest(clips, done)):
                         done += 1
-                        yield found.probabilities
+                        yield found
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise

@@ -149,16 +149,19 @@ class Crepe(F0Extractor):
 
     def extract(self, clips: Sequence[Audio]) -> list[F0Track]:
         """Track every clip; frames of all clips share network rounds."""
+        return list(self.tracks(clips))
+
+    def tracks(self, clips: Sequence[Audio]) -> Iterator[F0Track]:
+        """Yield the track of every clip, in order, as soon as it is complete."""
         self._loaded()
         if self._whole is None:
-            return [self.decode(posteriors) for posteriors in self.infer(clips)]
-        found = self._whole.tracks(
+            yield from map(self.decode, self.infer(clips))
+            return
+        for one in self._whole.tracks(
             clips, self.grid, self.decoder, self.allowed, self.batch_size
-        )
-        return [
-            self._track(self.grid.times(len(one.f0)), one.f0, one.confidence)
-            for one in found
-        ]
+        ):
+            times = self.grid.times(len(one.f0))
+            yield self._track(times, one.f0, one.confidence)
 
     def infer(self, clips: Sequence[Audio]) -> Iterator[Posteriors]:
         """Yield the posteriors of every clip, in order, as soon as it is complete."""

@@ -37,6 +37,8 @@ from .resample_torch import Resampler
 
 #: Frames of a batch that is decoded on the device, 11 minutes: 94 MB of probabilities.
 HELD_FRAMES = 1 << 16
+#: Network rounds that a batch has at most.
+ROUNDS = 128
 
 RESAMPLER = "Kaiser-windowed sinc to 16 kHz on the device, stop band 120 dB"
 
@@ -100,9 +102,11 @@ class OnDevice:
             grid: where frames are centred.
             decoder: a name of :data:`extractors.decoders.pitch.DECODERS`.
             allowed: open bins.
-            batch_size: frames that are cut and computed at once.
+            batch_size: frames that are cut and computed at once; no more than
+                :data:`ROUNDS` times as many are held, unless one clip has more.
         """
-        for held in batches(clips, grid, HELD_FRAMES):
+        most = min(HELD_FRAMES, ROUNDS * batch_size)  # small batches, little memory
+        for held in batches(clips, grid, most):
             with torch.inference_mode():
                 batch = self._batch(held, grid)
                 found = self._decoded(batch, decoder, allowed, batch_size)

@@ -1,0 +1,114 @@
+"""The service where all of CREPE runs on a device, on CPU tensors: tracks come back."""
+
+import numpy as np
+import pytest
+
+from extractors.crepe import Crepe
+from extractors.memory import MemoryManager
+from extractors.torch_crepe_extractor import TorchCrepeExtractor
+
+torch = pytest.importorskip("torch")
+
+from extractors.crepe import on_device  # noqa: E402 - after the check for torch
+
+FIELDS = ("times", "f0", "voiced", "confidence")
+
+
+def there(batch_size=2048, **more):
+    """An extractor whose model works as on a GPU."""
+    extractor = TorchCrepeExtractor("tiny", "cpu", batch_size=batch_size, **more)
+    extractor._crepe = Crepe(
+        model="tiny", device="cpu", engine="device", decoder="viterbi_weighted"
+    )
+    return extractor
+
+
+def windows(count=6, samples=2400):
+    rng, t = np.random.default_rng(0), np.arange(samples) / 16000
+    tones = np.sin(2 * np.pi * np.linspace(90, 400, count)[:, None] * t)
+    noise = rng.standard_normal((count, samples))
+    return (0.2 * tones + 0.02 * noise).astype(np.float32)
+
+
+def same(ours, other):
+    for one, two in zip(ours, other, strict=True):
+        for name in FIELDS:
+            np.testing.assert_array_equal(getattr(one, name), getattr(two, name))
+
+
+def test_windows_are_decoded_there_and_come_back_in_one_copy():
+    extractor = there()
+    extractor.load()
+    before = extractor._crepe._whole.transfers.to_host
+    found = list(extractor.window_tracks(windows(), 16000))
+    assert extractor._crepe._whole.transfers.to_host == before + 1
+    assert (extractor.record.clips, extractor.record.frames) == (6, 6 * 16)
+    host = TorchCrepeExtractor("tiny", "cpu").window_tracks(windows(), 16000)
+    for ours, other in zip(found, host, strict=True):
+        np.testing.assert_array_equal(ours.times, other.times)
+        np.testing.assert_array_equal(ours.voiced, other.voiced)
+        np.testing.assert_allclose(ours.f0, other.f0, rtol=1e-6)
+        np.testing.assert_allclose(ours.confidence, other.confidence, atol=5e-6)
+
+
+def test_a_window_gives_the_same_alone():
+    extractor = there()
+    together = list(extractor.window_tracks(windows(), 16000))
+    alone = [extractor.track(window, 16000) for window in windows()]
+    same(alone, together)
+
+
+def test_running_out_of_memory_halves_and_goes_on(monkeypatch):
+    extractor = there()
+    expected = list(extractor.window_tracks(windows(), 16000))
+    original = on_device.OnDevice._decoded
+    batches = []
+
+    def decoded(self, batch, decoder, allowed, batch_size):
+        batches.append(batch_size)
+        if batch_size > 512 and len(batches) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, batch, decoder, allowed, batch_size)
+
+    monkeypatch.setattr(on_device.OnDevice, "_decoded", decoded)
+    monkeypatch.setattr(on_device, "HELD_FRAMES", 40)
+    same(list(extractor.window_tracks(windows(), 16000)), expected)
+    assert extractor.record.batch_sizes == [2048, 1024, 512]
+    assert extractor.record.clips == 6
+    # two windows of 16 frames a batch: of the first two batches one went through
+    assert batches == [2048, 2048, 1024, 512, 512]
+
+
+def test_small_batches_hold_little(monkeypatch):
+    held = []
+    original = on_device.batches
+
+    def batches(clips, grid, most):
+        held.append(most)
+        return original(clips, grid, most)
+
+    monkeypatch.setattr(on_device, "batches", batches)
+    extractor = there()
+    extractor.load()
+    held.clear()
+    for size in (2048, 32):
+        extractor.batch_size = size
+        list(extractor.window_tracks(windows(2), 16000))
+    assert held == [on_device.HELD_FRAMES, 32 * on_device.ROUNDS]
+
+
+@pytest.mark.parametrize(("free", "pieces"), [(1 << 30, False), (1 << 20, True)])
+def test_a_recording_that_does_not_fit_goes_through_in_pieces(free, pieces):
+    extractor = there(piece_s=1.0)
+    extractor.load()
+    extractor.memory = MemoryManager("cpu", memory=lambda device: (free, 1 << 34))
+    clip = np.tile(windows(1, 16000)[0], 3)  # 301 frames take 1.8 MB
+    whole = extractor.track(clip, 16000)
+    assert not extractor.record.pieces  # a CPU pages
+    extractor.device = "cuda"
+    found = extractor.track(clip, 16000)
+    assert extractor.record.pieces is pieces
+    np.testing.assert_array_equal(found.voiced, whole.voiced)
+    np.testing.assert_allclose(found.f0, whole.f0, rtol=1e-6)
+    if not pieces:
+        same([found], [whole])
