@@ -25,7 +25,7 @@ Kernel = Callable[..., None]
 
 # The modules that make the code which the kernels call.
 SOURCES = (
-    *("butterflies", "framing", "lanes", "products", "sigmoid"),
+    *("butterflies", "framing", "lanes", "phases", "products", "sigmoid"),
     *("spectral_plan", "spectral_stages", "transforms"),
 )
 

@@ -30,7 +30,7 @@ PHASES = 4  # the stride of layer 1
 WINDOW = 1024  # samples of a frame
 BINS = 360  # outputs of the network
 
-KINDS = 11  # of bins in layer 1: 0 … 10, see `transforms.kinds`
+KINDS = 11  # of bins in layer 1: 0 … 10, see `transforms.lone_kinds`
 DEPTH = 128  # most channels that one product sums over; 3 × 128 × 32 weights fit in L2
 ROW = 2 * DEPTH * 4  # bytes of a row of inputs: real and imaginary part
 FEATURES = DEPTH * 4  # bytes of a row of features, the inputs of the dense layer
@@ -41,8 +41,8 @@ APART = 64
 SIZES = (320, 160, 96, 64, 32, 16)  # samples of the transform of layer 1 … 6
 LENGTHS = {320: 256, 160: 128, 96: 64, 64: 32, 32: 16, 16: 8}  # samples, in and out
 
-# Factors of half the size. The last one must be even (see `transforms.kinds`), and the
-# first one of a layer must fit that of the layer before (see `transforms.bridge`).
+# Factors of half the size. The last one must be even (see `transforms.lone_kinds`), and
+# the first one of a layer must fit that of the layer before (see `transforms.bridge`).
 FACTORS: dict[int, tuple[int, ...]] = {
     320: (5, 4, 8),
     160: (5, 4, 4),

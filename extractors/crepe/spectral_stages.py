@@ -15,7 +15,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from . import framing, transforms
+from . import framing, phases, transforms
 from .lanes import Lanes
 from .products import Tile, pack
 from .sigmoid import sigmoid
@@ -59,7 +59,7 @@ def _normalise(typing, source, target, width):
 @intrinsic(prefer_literal=True)
 def _phases(typing, rows, signal, target, width):
     def emit(lanes, rows, signal, target, _):
-        transforms.phases(lanes, rows, signal, transforms.Spectrum(lanes, *target))
+        phases.spectra(lanes, rows, signal, transforms.Spectrum(lanes, *target))
 
     return _emitted(emit, (rows, signal, target, width), width)
 
@@ -75,13 +75,13 @@ def _strided(typing, spectra, weights, signals, target, which, width):
         if which < 2:
             kind = transforms.lone_kinds(size)[which]
             place = lanes.at(weights, (kind.number, kernel))
-            transforms.strided(lanes, kind, spectra, place, signals, targets)
+            phases.strided(lanes, kind, spectra, place, signals, targets)
             return
         with lanes.loop(KINDS - 2) as turn:
             number = lanes.builder.add(turn, lanes.index(1))
             kind = transforms.twin_kind(lanes, number, size)
             place = lanes.at(weights, (number, kernel))
-            transforms.strided(lanes, kind, spectra, place, signals, targets)
+            phases.strided(lanes, kind, spectra, place, signals, targets)
 
     return _emitted(emit, (spectra, weights, signals, target, which, width), width)
 

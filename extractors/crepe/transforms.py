@@ -30,7 +30,7 @@ import numpy as np
 
 from .butterflies import FORWARD, INVERSE, Complex, transform
 from .lanes import BYTES, Index, Lanes
-from .spectral_plan import FACTORS, LENGTHS, PHASES, SIZES, WINDOW, Pass, passes
+from .spectral_plan import FACTORS, LENGTHS, SIZES, Pass, passes
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +149,7 @@ def _block(lanes: Lanes | None, number: Any, size: int) -> Any:
     return lanes.at(major, (rest, leading[1]))
 
 
-def _bins(lanes: Lanes, kind: Kind, size: int, base: Index, stride: Index) -> Any:
+def bin_places(lanes: Lanes, kind: Kind, size: int, base: Index, stride: Index) -> Any:
     """Addresses of the bins of every pair of a kind."""
     half, step = size // 2, size // 2 // FACTORS[size][-1]
     number = lanes.index(kind.number)
@@ -178,7 +178,7 @@ def _split(lanes: Lanes, kind: Kind, q: int, size: int, z: Any) -> Any:
     return even + odd, (even - odd).conjugate()
 
 
-def _merge(lanes: Lanes, kind: Kind, q: int, size: int, y: Any) -> Any:
+def merged(lanes: Lanes, kind: Kind, q: int, size: int, y: Any) -> Any:
     """``Z[k], Z[m - k]`` from ``Y[k], Y[m - k]``."""
     cos, sin = _root(lanes, kind, q, size)
     mirrored = y[1].conjugate()
@@ -190,12 +190,12 @@ def _merge(lanes: Lanes, kind: Kind, q: int, size: int, y: Any) -> Any:
 def into_spectrum(lanes: Lanes, signal: Index, target: Spectrum, size: int) -> None:
     """The last pass of a forward transform, and on to the spectrum."""
     for kind in _kinds(lanes, size):
-        places = _block_places(lanes, signal, kind, size)
+        places = block_places(lanes, signal, kind, size)
         found = [
             transform([Complex.load(lanes, place) for place in block], FORWARD)
             for block in places
         ]
-        bins = _bins(lanes, kind, size, target.base, target.bin)
+        bins = bin_places(lanes, kind, size, target.base, target.bin)
         for (q, partner), (below, above) in zip(kind.pairs, bins, strict=True):
             block, p = partner or (0, 0)
             pair = found[0][q], found[block][p]
@@ -209,10 +209,10 @@ def from_spectrum(lanes: Lanes, source: Spectrum, signal: Index, size: int) -> N
     """From the spectrum to the first pass of an inverse transform."""
     for kind in _kinds(lanes, size):
         points: list[dict[int, Complex]] = [{} for _ in kind.blocks]
-        bins = _bins(lanes, kind, size, source.base, source.bin)
+        bins = bin_places(lanes, kind, size, source.base, source.bin)
         for (q, partner), places in zip(kind.pairs, bins, strict=True):
             pair = [source.read(place) for place in places]
-            points[0][q], there = _merge(lanes, kind, q, size, pair)
+            points[0][q], there = merged(lanes, kind, q, size, pair)
             if partner is not None:
                 points[partner[0]].setdefault(partner[1], there)
         _finish(lanes, signal, kind, size, points)
@@ -222,19 +222,19 @@ def _finish(
     lanes: Lanes, signal: Index, kind: Kind, size: int, points: Sequence[Any]
 ) -> None:
     """The first inverse pass on the blocks of a kind."""
-    places = _block_places(lanes, signal, kind, size)
+    places = block_places(lanes, signal, kind, size)
     for block, found in zip(places, points, strict=True):
         ordered = [found[q] for q in range(len(found))]
-        _store(transform(ordered, INVERSE), block)
+        store_points(transform(ordered, INVERSE), block)
 
 
-def _block_places(lanes: Lanes, signal: Index, kind: Kind, size: int) -> Any:
+def block_places(lanes: Lanes, signal: Index, kind: Kind, size: int) -> Any:
     """Addresses of the points of a kind's blocks."""
     step = passes(size)[-1]
     starts = (
         lanes.at(signal, (block, step.radix * 2 * lanes.bytes)) for block in kind.blocks
     )
-    return [_places(lanes, start, step) for start in starts]
+    return [butterfly_places(lanes, start, step) for start in starts]
 
 
 def forward(lanes: Lanes, signal: Index, size: int) -> None:
@@ -242,8 +242,8 @@ def forward(lanes: Lanes, signal: Index, size: int) -> None:
     for step in passes(size)[1:-1]:
         for places, column in _butterflies(lanes, signal, step):
             points = [Complex.load(lanes, place) for place in places]
-            points = _twisted(transform(points, FORWARD), step, column, FORWARD)
-            _store(points, places)
+            points = twisted(transform(points, FORWARD), step, column, FORWARD)
+            store_points(points, places)
 
 
 def inverse(lanes: Lanes, signal: Index, size: int) -> None:
@@ -251,8 +251,8 @@ def inverse(lanes: Lanes, signal: Index, size: int) -> None:
     for step in passes(size)[1:-1]:
         for places, column in _butterflies(lanes, signal, step):
             points = [Complex.load(lanes, place) for place in places]
-            points = _twisted(points, step, column, INVERSE)
-            _store(transform(points, INVERSE), places)
+            points = twisted(points, step, column, INVERSE)
+            store_points(transform(points, INVERSE), places)
 
 
 def bridge(
@@ -279,8 +279,8 @@ def bridge(
             column = lanes.builder.add(i, lanes.index(t * stride))
             points = transform(inputs[t::merged], FORWARD)
             start = lanes.at(target, (column, 2 * lanes.bytes))
-            points = _twisted(points, behind, column, FORWARD)
-            _store(points, _places(lanes, start, behind))
+            points = twisted(points, behind, column, FORWARD)
+            store_points(points, butterfly_places(lanes, start, behind))
 
 
 def embed(
@@ -310,120 +310,13 @@ def _pooled(
         for side in range(2):
             column = lanes.at(side, (i, 2))
             start = lanes.at(source, (column, 2 * lanes.bytes))
-            points = [Complex.load(lanes, p) for p in _places(lanes, start, step)]
-            points = _twisted(points, step, column, INVERSE)
+            points = [
+                Complex.load(lanes, p) for p in butterfly_places(lanes, start, step)
+            ]
+            points = twisted(points, step, column, INVERSE)
             found = transform(points, INVERSE)[:alive]
             sides.append([activation.pooled(pair) for pair in found])
         yield i, list(zip(*sides, strict=True))
-
-
-def phases(lanes: Lanes, rows: Index, signal: Index, target: Spectrum) -> None:
-    """Spectra of the four phases of ``width / 4`` frames at once.
-
-    Lane ``4 · frame + phase`` holds the samples ``4t + phase`` of that frame.
-
-    Args:
-        rows: address of the frames.
-        signal: room for a transform.
-    """
-    size = SIZES[0]
-    first, quad = passes(size)[0], Lanes(lanes.builder, PHASES)
-    alive = LENGTHS[size] // 2 // first.columns
-    frames = range(lanes.width // PHASES)
-    with lanes.loop(first.columns) as column:
-        points = [Complex(lanes, None, None)] * first.radix
-        for q in range(alive):
-            pair = 2 * quad.bytes
-            place = lanes.at(rows, (column, pair), (q * first.columns, pair))
-            parts = []
-            for side in range(2):
-                spots = (
-                    lanes.at(place, (side, quad.bytes), (n, WINDOW * BYTES))
-                    for n in frames
-                )
-                parts.append(lanes.joined([quad.load(spot) for spot in spots]))
-            points[q] = Complex(lanes, *parts)
-        points = _twisted(transform(points, FORWARD), first, column, FORWARD)
-        start = lanes.at(signal, (column, 2 * lanes.bytes))
-        _store(points, _places(lanes, start, first))
-    forward(lanes, signal, size)
-    into_spectrum(lanes, signal, target, size)
-
-
-def strided(
-    lanes: Lanes,
-    kind: Kind,
-    spectra: Sequence[Index],
-    weights: Index,
-    signals: Sequence[Index],
-    targets: Sequence[Spectrum],
-) -> None:
-    """Layer 1 on the bins of one kind, and the first inverse pass, for some frames.
-
-    The spectra that the next layer will write lie far apart, and half of the time would
-    be spent on waiting for them; so their cache lines are asked for meanwhile.
-
-    Args:
-        spectra: per frame, the address of its first phase in bin 0 of :func:`phases`.
-        weights: vectors of channels, for the two bins of every pair, phase by phase.
-        signals: receive the result, per frame.
-        targets: where the spectra of the next layer go, per frame.
-    """
-    size, entry = SIZES[0], 2 * lanes.bytes
-    lines = [_lines(lanes, kind, target) for target in targets]
-    blocks = [_block_places(lanes, signal, kind, size) for signal in signals]
-    places = [list(_bins(lanes, kind, size, base, entry)) for base in spectra]
-    for number, (q, partner) in enumerate(kind.pairs):
-        found = []
-        for side in range(2):
-            first = (2 * number + side) * PHASES
-            spots = (lanes.at(weights, (first + n, entry)) for n in range(PHASES))
-            kernel = [Complex.load(lanes, spot) for spot in spots]
-            for line in lines:
-                lanes.fetch(line[number][side], 1, write=True)
-            found.append([_filtered(lanes, p[number][side], kernel) for p in places])
-        for own, pair in zip(blocks, zip(*found, strict=True), strict=True):
-            here, there = _merge(lanes, kind, q, size, pair)
-            here.store(own[0][q])
-            if partner not in (None, (0, q)):
-                there.store(own[partner[0]][partner[1]])
-    for block in (block for own in blocks for block in own):
-        points = [Complex.load(lanes, place) for place in block]
-        _store(transform(points, INVERSE), block)
-
-
-def _lines(lanes: Lanes, kind: Kind, target: Spectrum) -> list[tuple[Any, Any]]:
-    """A place in a spectrum of half as many bins for every bin of a kind.
-
-    Bin ``k`` stands for the real or, if odd, the imaginary part in bin ``k // 2``.
-    """
-    builder, at, one = lanes.builder, lanes.at, lanes.index(1)
-    number = lanes.index(kind.number)
-    odd, below = builder.and_(number, one), builder.lshr(number, one)
-    above = builder.sub(builder.neg(below), odd)
-    base = at(target.base, (odd, target.plane))
-    step = SIZES[0] // 4 // FACTORS[SIZES[0]][-1]
-    bins = SIZES[1] // 2
-    return [
-        (
-            at(base, (below, target.bin), (q * step, target.bin)),
-            at(base, (above, target.bin), (bins - q * step, target.bin)),
-        )
-        for q, _ in kind.pairs
-    ]
-
-
-def _filtered(lanes: Lanes, spectra: Index, kernel: Sequence[Complex]) -> Complex:
-    """The sum of the phases of one bin, each times its weights."""
-    real = imaginary = None
-    for phase, weight in enumerate(kernel):
-        place = lanes.at(spectra, (phase, BYTES))
-        re, im = lanes.spread(place), lanes.spread(lanes.at(place, (1, lanes.bytes)))
-        real = lanes.fma(weight.re, re, real)
-        imaginary = lanes.fma(weight.im, re, imaginary)
-        real = lanes.fma(lanes.neg(weight.im), im, real)
-        imaginary = lanes.fma(weight.re, im, imaginary)
-    return Complex(lanes, real, imaginary)
 
 
 def _butterflies(
@@ -436,16 +329,16 @@ def _butterflies(
             (block, step.radix * step.columns * 2 * lanes.bytes),
             (column, 2 * lanes.bytes),
         )
-        yield _places(lanes, start, step), column
+        yield butterfly_places(lanes, start, step), column
 
 
-def _places(lanes: Lanes, start: Index, step: Pass) -> list[Any]:
+def butterfly_places(lanes: Lanes, start: Index, step: Pass) -> list[Any]:
     """Where the points of the butterfly that begins at ``start`` are."""
     apart = step.columns * 2 * lanes.bytes
     return [lanes.at(start, (q, apart)) for q in range(step.radix)]
 
 
-def _twisted(
+def twisted(
     points: Sequence[Complex], step: Pass, column: Any, sign: int
 ) -> list[Complex]:
     """Times the twiddle factors of a column of a pass."""
@@ -460,6 +353,7 @@ def _twisted(
     return found
 
 
-def _store(points: Sequence[Complex], places: Sequence[Any]) -> None:
+def store_points(points: Sequence[Complex], places: Sequence[Any]) -> None:
+    """Write every point to its place."""
     for point, place in zip(points, places, strict=True):
         point.store(place)
