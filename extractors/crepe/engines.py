@@ -75,6 +75,8 @@ def open_network(
             f"{device}; use engine=auto"
         )
     phrase = identity(engine, device, precision)
+    if precision == "tf32":
+        return Network(model, device, tf32=True), f"{phrase}, products in tf32"
     if precision != "fp32":
         from .reduced import ReducedNetwork
 

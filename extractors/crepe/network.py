@@ -30,13 +30,13 @@ from extractors.device import synchronize, to_device, to_host
 from extractors.errors import UnavailableError
 from extractors.stages import stage
 
-from .convolution import Spectral, Strided, spectral
+from .convolution import STRIDE, Spectral, first_layer, phases, spectral
 from .frames import WINDOW, cut
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-MICRO_BATCH = {"cpu": 32, "cuda": 512}  # frames; part of the exact result
+MICRO_BATCH = {"cpu": 32, "cuda": 256}  # frames; part of the exact result
 BATCH_NORM_EPS = 0.0010000000474974513  # from the original Keras model
 
 Rows = NDArray[np.float32]
@@ -86,7 +86,7 @@ class RowNetwork(ABC):
 class _Layer:
     """One convolution, and the normalisation behind it."""
 
-    convolution: Strided | Spectral
+    convolution: Spectral
     mean: Tensor
     variance: Tensor
     scale: Tensor
@@ -95,7 +95,7 @@ class _Layer:
     def __call__(self, x: Tensor) -> Tensor:
         from torch.nn import functional as F
 
-        x = F.relu(self.convolution(x))
+        x = self.convolution(x).relu_()
         x = F.batch_norm(
             x, self.mean, self.variance, self.scale, self.shift, eps=BATCH_NORM_EPS
         )
@@ -177,11 +177,13 @@ class Network(TorchNetwork):
     Args:
         model: ``full`` or ``tiny``.
         device: ``cpu`` or ``cuda``.
+        tf32: whether products may be rounded to TF32, on a GPU.
     """
 
-    def __init__(self, model: str, device: str) -> None:
+    def __init__(self, model: str, device: str, *, tf32: bool = False) -> None:
         import torch
 
+        self.tf32 = tf32
         state = torch.load(weights_file(model), map_location=device, weights_only=True)
         self.device = device
         self.micro_batch = MICRO_BATCH[device]
@@ -194,7 +196,7 @@ class Network(TorchNetwork):
         import torch
         from torch.nn import functional as F
 
-        x = frames[:, None]
+        x = phases(frames)
         for layer in self._layers:
             x = layer(x)
         return torch.sigmoid(F.linear(x.transpose(1, 2).flatten(1), *self._dense))
@@ -223,9 +225,10 @@ def _layer(state: dict[str, Tensor], number: int) -> _Layer:
     norm = f"conv{number}_BN."
     weight = state[f"conv{number}.weight"].squeeze(3)
     bias = state[f"conv{number}.bias"]
-    length = WINDOW // 2 ** (number + 1)  # the stride of 4 and one pooling per layer
+    length = WINDOW // STRIDE // 2 ** (number - 1)  # every layer pools by 2
+    prepare = first_layer if number == 1 else spectral
     return _Layer(
-        Strided(weight, bias) if number == 1 else spectral(weight, bias, length),
+        prepare(weight, bias, length),
         mean=state[norm + "running_mean"],
         variance=state[norm + "running_var"],
         scale=state[norm + "weight"],

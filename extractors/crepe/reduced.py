@@ -2,9 +2,10 @@
 
 Precisions are ``tf32`` (float32 storage, 10 bits of mantissa in products), ``bf16``
 (8 bits) and ``fp16`` (11 bits, largest number 65504); sums run in float32 in all of
-them. The spectral convolutions of the ordinary network need float32 transforms, so the
-layers here sum directly, on the device's matrix units where it has some. The last
-layer's sigmoid is always float32.
+them. The spectral convolutions of the ordinary network need float32 transforms, which
+``tf32`` leaves as they are; the layers here, for the other two and for TensorRT, sum
+directly, on the device's matrix units where it has some. The last layer's sigmoid is
+always float32.
 
 Both precision and, on a GPU, TensorRT change probabilities, by how much is a column of
 the record; neither is ever chosen unless it is asked for.
@@ -19,7 +20,13 @@ from typing import TYPE_CHECKING, Any
 from extractors.base import choose
 
 from .extractor import Crepe
-from .network import BATCH_NORM_EPS, MICRO_BATCH, TorchNetwork, weights_file
+from .network import (
+    BATCH_NORM_EPS,
+    MICRO_BATCH,
+    RowNetwork,
+    TorchNetwork,
+    weights_file,
+)
 from .precision import COMPILERS, check_precision
 
 if TYPE_CHECKING:
@@ -42,8 +49,10 @@ class ReducedCrepe(Crepe):
         super().__init__(precision=precision, **options)
         self.compiler = choose(compiler, COMPILERS, "compile")
 
-    def _open(self, device: str) -> tuple[TorchNetwork, str]:
+    def _open(self, device: str) -> tuple[RowNetwork, str]:
         check_precision(self.precision, self.compiler, device)
+        if self.precision == "tf32" and self.compiler == "none":
+            return super()._open(device)
         network = ReducedNetwork(self.model, device, self.precision, self.compiler)
         return network, f"torch {self.precision}, compile={self.compiler}"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from extractors.crepe.convolution import spectral
+from extractors.crepe.convolution import first_layer, phases, spectral
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,18 @@ def test_equals_the_direct_sum(length, size):
     exact = torch.nn.functional.conv1d(padded, weight.double(), bias.double())
     assert prepared.size == size
     np.testing.assert_allclose(prepared(x).numpy(), exact.numpy(), atol=2e-5)
+
+
+def test_the_stride_of_the_first_layer_as_four_channels():
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn((3, 1, 512), generator=generator)
+    bias = torch.randn(3, generator=generator)
+    x = torch.randn((4, 1024), generator=generator)
+    prepared = first_layer(weight, bias, 256)
+    padded = torch.nn.functional.pad(x[:, None], (254, 254)).double()
+    exact = torch.nn.functional.conv1d(padded, weight.double(), bias.double(), stride=4)
+    assert (prepared.size, prepared.spectrum.shape) == (320, (161, 4, 3))
+    np.testing.assert_allclose(prepared(phases(x)).numpy(), exact.numpy(), atol=1e-4)
 
 
 def test_one_tap_by_hand():

@@ -15,7 +15,13 @@ from extractors.track import FrameGrid
 torch = pytest.importorskip("torch")
 
 # after the check for torch:
-from extractors.crepe import device_batch, extractor, network, on_device  # noqa: E402
+from extractors.crepe import (  # noqa: E402
+    device_batch,
+    engines,
+    extractor,
+    network,
+    on_device,
+)
 from extractors.crepe.graphs import Graphed  # noqa: E402
 
 EDGE = 6  # frames whose windows reach over an end of the clip
@@ -312,27 +318,37 @@ def test_precisions_of_a_gpu_are_skipped_on_a_cpu(precision, engine):
         Crepe(model="tiny", device="cpu", engine=engine, precision=precision)
 
 
+def test_tf32_keeps_the_spectral_convolutions(monkeypatch):
+    made = []
+    monkeypatch.setattr(engines, "check_precision", lambda *asked: None)
+    monkeypatch.setattr(engines, "Network", lambda *a, **k: made.append((a, k)))
+    _, phrase = engines.open_network("tiny", "cuda", "auto", "tf32")
+    assert made == [(("tiny", "cuda"), {"tf32": True})]
+    assert phrase == "torch, all on the device, products in tf32"
+
+
 def test_the_spectral_engine_has_one_precision():
     subject = Crepe(model="tiny", device="cpu", engine="spectral", precision="bf16")
     with pytest.raises(UnavailableError, match="use engine=auto"):
         subject.load()
 
 
-def test_products_are_exact_and_the_callers_setting_comes_back():
+@pytest.mark.parametrize(("tf32", "setting"), [(False, "highest"), (True, "high")])
+def test_products_are_as_asked_and_the_callers_setting_comes_back(tf32, setting):
     before = torch.get_float32_matmul_precision()
     seen = []
-    subject = network.Network("tiny", "cpu")
+    subject = network.Network("tiny", "cpu", tf32=tf32)
 
     def step(frames):
         seen.append(torch.get_float32_matmul_precision())
         return subject.forward(frames)
 
     try:
-        torch.set_float32_matmul_precision("high")
+        torch.set_float32_matmul_precision("medium")
         with torch.inference_mode():
             subject.compute(torch.zeros(32, 1024), step)
-        assert seen == ["highest"]
-        assert torch.get_float32_matmul_precision() == "high"
+        assert seen == [setting]
+        assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
 
