@@ -213,8 +213,8 @@ class PipelineTask:
             return []
         return [
             f"extrapolated, not measured: {int(asked)} windows would take "
-            f"{spent * int(asked) / done:.0f} s at the speed of the {done:.0f} windows "
-            "that were worked on"
+            f"{spent * int(asked) / done:.0f} s at the speed of the accuracy pass over "
+            f"{done:.0f} windows ({done / spent:.0f} × real time)"
         ]
 
 
