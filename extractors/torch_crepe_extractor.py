@@ -32,6 +32,7 @@ from .long_form import posteriors_in_pieces
 from .memory import MemoryManager, is_out_of_memory
 from .service_audio import Rest, as_audio, as_windows, service_grid
 from .sharing import Edges, Sharing, joined
+from .spill import SpilledRows
 from .track import F0Track, FrameGrid
 from .windows import REDUCERS, WindowSummary, summarise
 
@@ -335,7 +336,11 @@ class TorchCrepeExtractor:
         return self._counted(self._batched(engine, engine.tracks, clips))
 
     def _decoded(
-        self, found: Iterator[Floats], grid: FrameGrid, fmin: float, fmax: float
+        self,
+        found: Iterator[Floats] | Iterator[SpilledRows],
+        grid: FrameGrid,
+        fmin: float,
+        fmax: float,
     ) -> Iterator[F0Track]:
         """The tracks of posteriors that are on the host already."""
         engine = self._engine(grid, fmin, fmax)

@@ -1,24 +1,27 @@
-"""The progress bar of a run: on a terminal only, on standard error, never in a timing.
+"""Progress of a run on standard error: a bar on a terminal, a line a minute in a log.
 
-Status lines of a worker come between its timed calls; drawing them happens in this
-process, which sleeps on the pipe otherwise.
+Status lines of a worker come between its timed calls, never in one; telling of them
+happens in this process, which sleeps on the pipe otherwise.
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from .launching import Reporter, Silence
+from .launching import Reporter
+
+EVERY_S = 60.0  # between two lines of a log; shorter runs are silent
 
 
 @contextmanager
 def progress_reporter(steps: int) -> Iterator[Reporter]:
-    """A reporter for about ``steps`` steps; silent where stderr is no terminal."""
+    """A reporter for about ``steps`` steps."""
     if not sys.stderr.isatty():
-        yield Silence()
+        yield Lines(steps)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -53,4 +56,38 @@ class _Bar:
                     self._task, completed=self._step - 1 + share, refresh=True
                 )
 
+        return follow
+
+
+class Lines:
+    """A line at most every :data:`EVERY_S` seconds, for logs.
+
+    Args:
+        steps: about how many there will be.
+        clock: seconds.
+    """
+
+    def __init__(self, steps: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._steps, self._step, self._clock = max(steps, 1), 0, clock
+        self._began = self._told = clock()
+
+    def step(self, text: str, total: float) -> Callable[[Mapping[str, Any]], None]:
+        """Begin a step; it and its messages are told of if it is time to."""
+        self._step += 1
+        number = self._step
+
+        def follow(message: Mapping[str, Any]) -> None:
+            now = self._clock()
+            if now - self._told < EVERY_S:
+                return
+            self._told = now
+            share = f", {min(message['done'] / total, 1.0):.0%}" if total else ""
+            print(
+                f"f0bench: {(now - self._began) / 60:.0f} min: step {number} of about "
+                f"{max(self._steps, number)}, {text}{share}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+        follow({"done": 0.0})
         return follow
