@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from extractors.audio import Audio
 from extractors.base import F0Extractor, Stream, check_range, choose
 from extractors.decoders.bins import PITCH_BINS, allowed_bins
-from extractors.decoders.pitch import DECODERS, confidences
+from extractors.decoders.pitch import DECODERS, confidences, decode_clips
 from extractors.device import check_device, resolve
 from extractors.errors import ConfigError, UnavailableError
 from extractors.spill import SpilledRows
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .on_device import OnDevice
 
 MODELS = ("full", "tiny")
+TOGETHER = 2048  # frames that are decoded side by side if they are of several clips
 LONG = 100_000  # frames, 144 MB of probabilities: of more, memory does not grow
 
 
@@ -155,7 +156,8 @@ class Crepe(F0Extractor):
         """Yield the track of every clip, in order, as soon as it is complete."""
         self._loaded()
         if self._whole is None:
-            yield from map(self.decode, self.infer(clips))
+            for group in _groups(self.infer(clips)):
+                yield from self._decoded(group)
             return
         for one in self._whole.tracks(
             clips, self.grid, self.decoder, self.allowed, self.batch_size
@@ -187,12 +189,21 @@ class Crepe(F0Extractor):
 
     def decode(self, posteriors: Posteriors) -> F0Track:
         """Decode one whole clip, on the host."""
+        return self._decoded([posteriors])[0]
+
+    def _decoded(self, group: Sequence[Posteriors]) -> list[F0Track]:
+        """Decode whole clips on the host, side by side."""
         with stage("decode", "cpu"):
-            probabilities = posteriors.probabilities
-            decoded = DECODERS[self.decoder](probabilities, self.allowed)
-            confidence = confidences(probabilities, decoded.bins)
-            f0 = decoded.f0.astype(np.float32)
-            return self._track(posteriors.times, f0, confidence)
+            rows = [posteriors.probabilities for posteriors in group]
+            found = decode_clips(self.decoder, rows, self.allowed)
+            return [
+                self._track(
+                    posteriors.times,
+                    decoded.f0.astype(np.float32),
+                    confidences(posteriors.probabilities, decoded.bins),
+                )
+                for posteriors, decoded in zip(group, found, strict=True)
+            ]
 
     def _track(
         self,
@@ -240,6 +251,18 @@ class Crepe(F0Extractor):
             "resampler": "soxr HQ to 16 kHz",
         }
         return facts if self._whole is None else facts | self._whole.describe()
+
+
+def _groups(found: Iterator[Posteriors]) -> Iterator[list[Posteriors]]:
+    """Clips that are decoded together, in order."""
+    group: list[Posteriors] = []
+    for posteriors in found:
+        group.append(posteriors)
+        if sum(len(one.times) for one in group) >= TOGETHER:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def room_for(frames: int) -> Any:
