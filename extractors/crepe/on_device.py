@@ -32,7 +32,7 @@ from extractors.track import FrameGrid
 from .device_batch import DeviceBatch, Layout, Transfers, batches, normalise
 from .frames import SAMPLE_RATE
 from .graphs import Graphed
-from .network import TorchNetwork, single_threaded
+from .network import TorchNetwork, arithmetic, single_threaded
 from .resample_torch import Resampler
 
 #: Frames of a batch that is decoded on the device, 11 minutes: 94 MB of probabilities.
@@ -153,7 +153,8 @@ class OnDevice:
                 if sr not in self._resamplers and sr != SAMPLE_RATE:
                     self._resamplers[sr] = Resampler(sr, self.device)
             # products on several threads are summed otherwise than on one
-            with single_threaded() if self.device == "cpu" else nullcontext():
+            alone = single_threaded() if self.device == "cpu" else nullcontext()
+            with alone, arithmetic(self.device, tf32=False):
                 batch.resample(self._resamplers)
         return batch
 

@@ -21,6 +21,7 @@ from extractors.crepe import (  # noqa: E402
     extractor,
     network,
     on_device,
+    resample_torch,
 )
 from extractors.crepe.graphs import Graphed  # noqa: E402
 
@@ -349,6 +350,24 @@ def test_products_are_as_asked_and_the_callers_setting_comes_back(tf32, setting)
             subject.compute(torch.zeros(32, 1024), step)
         assert seen == [setting]
         assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_the_resamplers_products_are_exact_too(mixed, monkeypatch):
+    before, seen = torch.get_float32_matmul_precision(), []
+    original = resample_torch.Resampler._product
+
+    def product(self, *given):
+        seen.append(torch.get_float32_matmul_precision())
+        return original(self, *given)
+
+    monkeypatch.setattr(resample_torch.Resampler, "_product", product)
+    try:
+        torch.set_float32_matmul_precision("high")
+        there().extract(mixed[1:2])
+        assert set(seen) == {"highest"}
+        assert torch.get_float32_matmul_precision() == "high"
     finally:
         torch.set_float32_matmul_precision(before)
 
