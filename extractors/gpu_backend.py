@@ -77,7 +77,8 @@ class GPUAudioBackend(NNAudioBackend):
         self._extractor: TorchCrepeExtractor | None = None
         self._reason: str | None = None
         self._shards = Shards(devices, self._build) if len(devices) > 1 else None
-        self._build("cpu")  # refuses wrong options now; loads nothing
+        # refuses wrong options now; loads nothing, and looks for no device
+        self._build("auto" if use_gpu else "cpu")
 
     def _build(self, device: str) -> TorchCrepeExtractor:
         return TorchCrepeExtractor(device=device, **self._options)
@@ -278,8 +279,8 @@ class GPUAudioBackend(NNAudioBackend):
                 joined,
                 (summarise(alone, reduce), summarise(parts, reduce)),
                 n_samples=windows.rows.shape[1],
-                sr=sr,
-                hop=sr // 100,
+                sr=windows.sr,
+                hop=windows.sr // 100,
             )
 
         return self._either(run)

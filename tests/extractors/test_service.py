@@ -308,6 +308,11 @@ HOLED[7] = np.nan
         (HOLED, 16000, ["(100,)", "nan", "[7]", "nan_to_num"]),
         (np.full(3, np.inf), 16000, ["(3,)", "inf", "[0]"]),
         (np.zeros(100), 7000, ["(100,)", "7000", "8000", "16000"]),
+        (np.zeros(100), 16000.5, ["(100,)", "16000.5", "whole number"]),
+        (np.zeros(100), float("nan"), ["nan", "whole number"]),
+        (np.zeros(100), float("inf"), ["inf", "whole number"]),
+        (np.zeros(100), None, ["None", "whole number"]),
+        (np.zeros(100), "16000", ["'16000'", "whole number"]),
         (np.zeros(100, np.int16), 16000, ["(100,)", "int16", "32768"]),
     ],
 )
@@ -431,6 +436,15 @@ def test_several_gpus_share_the_windows_out(monkeypatch):
 def test_unknown_devices(device):
     with pytest.raises(ConfigError, match=r"device="):
         TorchCrepeExtractor("tiny", device)
+
+
+@pytest.mark.parametrize("precision", ["tf32", "fp16"])
+def test_precisions_of_a_gpu_wait_for_the_first_call(precision, no_gpu):
+    service = AudioFeatureService(model="tiny", precision=precision)
+    with pytest.raises(UnavailableError, match=f"precision={precision} needs a GPU"):
+        service.extract_f0(tone(200, 0.1), 16000)
+    with pytest.raises(UnavailableError, match=f"precision={precision} needs a GPU"):
+        AudioFeatureService(use_gpu=False, model="tiny", precision=precision)
 
 
 # -- the backend on the CPU
