@@ -9,14 +9,13 @@ With a hop of ``p / q`` samples at 16 kHz (in lowest terms), frame ``k`` lies on
 sample wherever ``q`` divides ``k``, and pieces begin only there; ``q`` is 1 at all
 common rates (441 at 22 050 Hz with a hop of 220 samples).
 
-Posteriors take 1440 bytes a frame, half a gigabyte an hour; they go to an unnamed
-temporary file that is mapped into memory, so that what stays resident is bounded and
-decoding over the whole recording remains what it is.
+Posteriors take 1440 bytes a frame, half a gigabyte an hour; they wait on disk
+(:mod:`extractors.spill`), so that memory is bounded and decoding over the whole
+recording remains what it is.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -27,6 +26,7 @@ from numpy.typing import NDArray
 from .audio import Audio, resample
 from .crepe.frames import SAMPLE_RATE, WINDOW
 from .decoders.bins import PITCH_BINS
+from .spill import SpilledRows
 from .stages import stage
 from .track import FrameGrid
 
@@ -77,7 +77,7 @@ def _nearest(position: Fraction) -> int:
 
 def posteriors_in_pieces(
     clip: Audio, grid: FrameGrid, infer: Infer, piece_s: float = 60.0
-) -> Rows:
+) -> SpilledRows:
     """The posteriors of one long clip.
 
     Args:
@@ -87,11 +87,11 @@ def posteriors_in_pieces(
         piece_s: seconds of a piece.
 
     Returns:
-        float32, shape ``(T, 360)``, mapped from a temporary file that goes with it.
+        float32, shape ``(T, 360)``.
     """
     hop = grid.hop_length(SAMPLE_RATE)
     n_frames = grid.n_frames(len(clip.samples), clip.sr)
-    whole = mapped((n_frames, PITCH_BINS))
+    whole = SpilledRows((n_frames, PITCH_BINS))
     with stage("resample", "cpu"):
         samples = resample(clip, SAMPLE_RATE)
     for piece in pieces(n_frames, hop, max(1, round(piece_s / grid.hop_s))):
@@ -105,9 +105,3 @@ def _padded(samples: Rows, piece: Piece) -> Rows:
     """Samples of a piece, zeros behind the recording, as the network would see them."""
     inside = samples[piece.start : piece.end]
     return np.pad(inside, (0, piece.end - piece.start - len(inside)))
-
-
-def mapped(shape: tuple[int, int]) -> Rows:
-    """A float32 array in an unnamed temporary file, which is gone with the array."""
-    with tempfile.TemporaryFile(prefix="f0bench-") as file:
-        return np.memmap(file, dtype=np.float32, mode="w+", shape=shape)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from .audio import Audio
 from .crepe.frames import SAMPLE_RATE, WINDOW
 from .errors import ConfigError
+from .spill import SpilledRows
 from .windows import Floats, WindowPlan
 
 RESAMPLER_REACH = 0.02  # s; see reach_of
@@ -121,7 +122,10 @@ class Edges(Sequence[Audio]):
 
 
 def joined(
-    whole: Floats, edges: Iterator[Floats], starts: NDArray[np.int64], sharing: Sharing
+    whole: SpilledRows,
+    edges: Iterator[Floats],
+    starts: NDArray[np.int64],
+    sharing: Sharing,
 ) -> Iterator[Floats]:
     """Posteriors of windows: own head, frames of the recording, own tail."""
     inner = slice(sharing.head, sharing.frames - sharing.tail)

@@ -350,7 +350,7 @@ class TorchCrepeExtractor:
         return self._counted(self._batched(engine, engine.tracks, clips))
 
     def _decoded(
-        self, found: Iterator[Floats], grid: FrameGrid, fmin: float, fmax: float
+        self, found: Iterator[Any], grid: FrameGrid, fmin: float, fmax: float
     ) -> Iterator[F0Track]:
         """The tracks of posteriors that are on the host already."""
         engine = self._engine(grid, fmin, fmax)
