@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,7 @@ class OnDevice:
         self._resamplers: dict[int, Resampler] = {}
         graphed = network.graphed and network.device == "cuda"
         self._graph = Graphed(self._step) if graphed else None
+        self._turn = Lock()  # threads would write into each other's static memory
 
     def describe(self) -> dict[str, str]:
         """What a record should tell: resampler, copies, and graphs that failed."""
@@ -168,7 +170,7 @@ class OnDevice:
             count = min(size, total - start)
             with self._stage("frontend"):
                 frames = batch.frames(start, start + -(-count // micro) * micro)
-            with self._stage("network"):
+            with self._stage("network"), self._turn:
                 found = self.network.compute(frames, self._graph or self._step)
             yield start, found[:count]
 

@@ -1,5 +1,7 @@
 """CREPE all on the device, on CPU tensors: the spectral engine's tracks, two copies."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -370,6 +372,23 @@ def test_the_resamplers_products_are_exact_too(mixed, monkeypatch):
         assert torch.get_float32_matmul_precision() == "high"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_threads_take_turns_with_the_static_memory_of_a_graph():
+    def capture(function, source):
+        target = function(source).clone()
+        return lambda: target.copy_(function(source))
+
+    subject = there()
+    subject.load()
+    subject._whole._graph = Graphed(subject._whole._step, capture)
+    both = [tone(hz, 0.3) for hz in (120, 500)]  # one micro-batch each
+    expected = [bits(subject.extract([clip])) for clip in both]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(
+            pool.map(lambda i: bits(subject.extract([both[i % 2]])), range(40))
+        )
+    assert found == expected * 20
 
 
 @pytest.mark.gpu
