@@ -133,7 +133,8 @@ def find_zones(
         rule: what counts as a rise.
     """
     known = ~np.isnan(evidence.f0_hz) & (evidence.coverage >= rule.min_coverage)
-    before: deque[int] = deque(maxlen=max(MIN_BASELINE, round(rule.baseline_s / hop_s)))
+    windows = min(rule.baseline_s / hop_s, len(known))  # there are no more
+    before: deque[int] = deque(maxlen=max(MIN_BASELINE, round(windows)))
     zones: list[EscalationZone] = []
     zone: list[int] = []
     for index in np.flatnonzero(known).tolist():

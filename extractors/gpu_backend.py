@@ -20,7 +20,7 @@ from .service_audio import Windows, as_windows, service_grid
 from .sharding import Shards
 from .sharing import plan_sharing
 from .spectrogram.nnaudio_backend import NNAudioBackend
-from .torch_crepe_extractor import CallRecord, TorchCrepeExtractor
+from .torch_crepe_extractor import CallRecord, TorchCrepeExtractor, check_indexed
 from .track import F0Track
 from .windows import REDUCERS, WindowPlan, WindowSummary, summarise
 
@@ -66,6 +66,9 @@ class GPUAudioBackend(NNAudioBackend):
         super().__init__()
         self.use_gpu = use_gpu
         self.fallback = choose(fallback, FALLBACK, "fallback")
+        for device in devices:
+            check_indexed(device)
+        self._gpu = devices[0] if len(devices) == 1 else "cuda"
         self._options: dict[str, Any] = {
             "model": model,
             "batch_size": batch_size,
@@ -77,7 +80,8 @@ class GPUAudioBackend(NNAudioBackend):
         self._extractor: TorchCrepeExtractor | None = None
         self._reason: str | None = None
         self._shards = Shards(devices, self._build) if len(devices) > 1 else None
-        self._build("cpu")  # refuses wrong options now; loads nothing
+        # refuses wrong options now; loads nothing, and looks for no device
+        self._build("auto" if use_gpu else "cpu")
 
     def _build(self, device: str) -> TorchCrepeExtractor:
         return TorchCrepeExtractor(device=device, **self._options)
@@ -89,7 +93,7 @@ class GPUAudioBackend(NNAudioBackend):
 
     @property
     def device(self) -> str:
-        """``cuda`` or ``cpu``: where work runs.
+        """``cpu``, ``cuda`` or ``cuda:1``: where work runs.
 
         Raises:
             UnavailableError: no GPU can be used, and ``fallback="forbid"``.
@@ -108,7 +112,7 @@ class GPUAudioBackend(NNAudioBackend):
             if reason is not None:
                 self._fall_back(reason)
             else:
-                self._extractor = self._build("cuda" if self.use_gpu else "cpu")
+                self._extractor = self._build(self._gpu if self.use_gpu else "cpu")
                 self._extractor.memory = self._memory
         assert self._extractor is not None
         return self._extractor
@@ -278,8 +282,8 @@ class GPUAudioBackend(NNAudioBackend):
                 joined,
                 (summarise(alone, reduce), summarise(parts, reduce)),
                 n_samples=windows.rows.shape[1],
-                sr=sr,
-                hop=sr // 100,
+                sr=windows.sr,
+                hop=windows.sr // 100,
             )
 
         return self._either(run)

@@ -246,7 +246,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if not isinstance(error, RuntimeError) or isinstance(error, DeviceMemoryError):
         return False
     text = str(error).lower()
-    signs = ("out of memory", "status_alloc_failed", "can't allocate memory")
+    signs = ("out of memory", "alloc_failed", "can't allocate memory")
     return any(sign in text for sign in signs)
 
 

@@ -75,7 +75,12 @@ _CHECKED_AT_ONCE = 1024  # windows; the check's own memory stays small
 
 
 def _check_values(samples: NDArray, sr: int) -> None:
-    if int(sr) != sr or sr < MIN_SAMPLE_RATE:
+    if not _whole(sr):
+        raise InputError(
+            f"sr={sr!r} (audio of shape {samples.shape}) is not a whole number of Hz; "
+            "pass the rate of the recording, e.g. 16000"
+        )
+    if sr < MIN_SAMPLE_RATE:
         raise InputError(
             f"sr={sr} Hz (audio of shape {samples.shape}) is below {MIN_SAMPLE_RATE} "
             f"Hz; record at {MIN_SAMPLE_RATE} Hz or more, 16000 Hz is best"
@@ -93,6 +98,13 @@ def _check_values(samples: NDArray, sr: int) -> None:
             f"audio of shape {samples.shape} holds {samples[bad]} (first at "
             f"[{place}]); repair it or replace it, e.g. with numpy.nan_to_num"
         )
+
+
+def _whole(sr: Any) -> bool:
+    try:
+        return bool(int(sr) == sr)
+    except (TypeError, ValueError, OverflowError):  # nothing like a number, NaN, Inf
+        return False
 
 
 class Windows(Sequence[Audio]):

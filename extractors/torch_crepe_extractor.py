@@ -27,9 +27,9 @@ from .crepe.extractor import MODELS, Posteriors, check_batch_size
 from .crepe.frames import SAMPLE_RATE
 from .decoders.bins import allowed_bins
 from .device import check_device, cuda_missing, resolve
-from .errors import ConfigError, UnavailableError
+from .errors import ConfigError, DeviceMemoryError, UnavailableError
 from .long_form import posteriors_in_pieces
-from .memory import MemoryManager, is_out_of_memory
+from .memory import MemoryManager, is_out_of_memory, release
 from .service_audio import Rest, as_audio, as_windows, service_grid
 from .sharing import Edges, Sharing, joined
 from .spill import SpilledRows
@@ -40,7 +40,8 @@ Floats = NDArray[np.float32]
 Found = TypeVar("Found")
 DECODER = "viterbi_weighted"
 LONG_S = 3600.0  # seconds; longer recordings are worked through in pieces
-DECODED_BYTES = 6000  # of a frame on a GPU: samples, probabilities, likelihoods
+#: Of a frame on a GPU: samples at 16 kHz, probabilities, likelihoods, what they take.
+DECODED_BYTES = 5000
 PROBED = (512, 2048)  # frames whose peaks tell what a frame costs
 
 
@@ -149,16 +150,26 @@ class TorchCrepeExtractor:
 
         Raises:
             UnavailableError: device, precision or a package cannot be had here.
+            DeviceMemoryError: the device has no memory for the model.
         """
         if self._ready:
             return
         resolved = resolve(self._crepe.device)
+        check_present(self.device)
         if resolved == "cpu":
             self.device = "cpu"
         elif self.device == "auto":
             self.device = resolved
-        with self._here():
-            self._crepe.load()
+        try:
+            with self._here():
+                self._crepe.load()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DeviceMemoryError(
+                f"{self.device} has no memory for crepe {self.model}; end other "
+                "processes on it or use device=cpu"
+            ) from error
         if self.memory is None:
             self.memory = MemoryManager(self.device)
         self._ready = True
@@ -266,7 +277,7 @@ class TorchCrepeExtractor:
         grid = service_grid(clip.sr, hop_length)
         self._begin(fmin, fmax)
         frames = grid.n_frames(len(clip.samples), clip.sr)
-        if clip.seconds > self.long_s or not self._room_for(frames):
+        if clip.seconds > self.long_s or not self._room_for(clip, frames):
             self.record.pieces = True
             found = posteriors_in_pieces(
                 clip, grid, lambda part: self._infer(part, grid), self.piece_s
@@ -322,11 +333,15 @@ class TorchCrepeExtractor:
         found = joined(whole, edges, starts, sharing)
         return self._decoded(found, grid, fmin, fmax)
 
-    def _room_for(self, frames: int) -> bool:
+    def _room_for(self, clip: Audio, frames: int) -> bool:
         """Whether a clip of so many frames can be on the device as a whole."""
         assert self.memory is not None  # _begin has loaded
+        needed = clip.samples.nbytes + frames * DECODED_BYTES
         budget = None if self.device == "cpu" else self.memory.budget_bytes()
-        return budget is None or frames * DECODED_BYTES <= budget
+        if budget is not None and needed > budget:
+            release(self.device)  # what earlier calls left behind can be used, too
+            budget = self.memory.budget_bytes()
+        return budget is None or needed <= budget
 
     def _tracks(
         self, clips: Sequence[Audio], grid: FrameGrid, fmin: float, fmax: float
@@ -382,10 +397,9 @@ class TorchCrepeExtractor:
             engine.batch_size = sizes[-1]
             self.record.infer_calls += 1
             try:
-                with self._here():
-                    for found in work(Rest(clips, done)):
-                        done += 1
-                        yield found
+                for found in self._there(work(Rest(clips, done))):
+                    done += 1
+                    yield found
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -394,6 +408,16 @@ class TorchCrepeExtractor:
                 full = False
             if full:  # outside the handler, whose traceback holds the failed frames
                 sizes.append(self.memory.smaller(sizes[-1]))
+
+    def _there(self, found: Iterator[Found]) -> Iterator[Found]:
+        """What is found; the device is the current one for the work, not beyond it."""
+        while True:
+            with self._here():
+                try:
+                    one = next(found)
+                except StopIteration:
+                    return
+            yield one
 
     def _begin(self, fmin: float, fmax: float) -> None:
         check_range(fmin, fmax)
@@ -416,6 +440,24 @@ class TorchCrepeExtractor:
         import torch
 
         return torch.cuda.device(self.device)
+
+
+def check_present(device: str) -> None:
+    """Refuse a number that no GPU has.
+
+    Raises:
+        UnavailableError: there are fewer GPUs.
+    """
+    index = device.partition(":")[2]
+    if index:
+        import torch
+
+        count = torch.cuda.device_count()
+        if int(index) >= count:
+            raise UnavailableError(
+                f"device={device}: torch finds {count} CUDA devices here, the last one "
+                f"is cuda:{count - 1}"
+            )
 
 
 def check_indexed(device: str) -> str:

@@ -120,11 +120,12 @@ def plan_windows(n_samples: int, sr: int, window_s: float, hop_s: float) -> Wind
         ConfigError: window or hop is shorter than one sample.
         InputError: the recording is shorter than one window.
     """
-    length, hop = round(window_s * sr), round(hop_s * sr)
+    known = np.isfinite([window_s, hop_s]).all()
+    length, hop = (round(s * sr) if known else 0 for s in (window_s, hop_s))
     if length < 1 or hop < 1:
         raise ConfigError(
-            f"window_s={window_s} and hop_s={hop_s} must be at least one sample "
-            f"({1 / sr:.6f} s)"
+            f"window_s={window_s} and hop_s={hop_s} must be finite and at least one "
+            f"sample ({1 / sr:.6f} s)"
         )
     if n_samples < length:
         raise InputError(

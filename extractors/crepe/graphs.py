@@ -81,8 +81,9 @@ def capture_cuda(function: Function, source: Tensor) -> Replay:
             function(source)
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    # other threads may use other devices meanwhile
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+    # Other threads may use other devices meanwhile. Left to itself, torch captures
+    # on one stream for all devices: that of the device which came first.
+    with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
         target = function(source)
 
     def replay() -> Tensor:

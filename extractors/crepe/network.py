@@ -162,7 +162,7 @@ class TorchNetwork(RowNetwork):
                 out[start:stop] = apply(frames[start:stop])
 
         starts = range(0, len(frames), self.micro_batch)
-        with _arithmetic(self.device, self.tf32):
+        with arithmetic(self.device, self.tf32):
             if self.device == "cpu":
                 _spread(work, starts)
             else:
@@ -203,7 +203,7 @@ class Network(TorchNetwork):
 
 
 @contextmanager
-def _arithmetic(device: str, tf32: bool) -> Iterator[None]:
+def arithmetic(device: str, tf32: bool) -> Iterator[None]:
     """Let products of float32 on the device be TF32's, or not; kernels repeat."""
     import torch
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from extractors.track import FrameGrid
 from .device_batch import DeviceBatch, Layout, Transfers, batches, normalise
 from .frames import SAMPLE_RATE
 from .graphs import Graphed
-from .network import TorchNetwork, single_threaded
+from .network import TorchNetwork, arithmetic, single_threaded
 from .resample_torch import Resampler
 
 #: Frames of a batch that is decoded on the device, 11 minutes: 94 MB of probabilities.
@@ -75,6 +76,7 @@ class OnDevice:
         self._resamplers: dict[int, Resampler] = {}
         graphed = network.graphed and network.device == "cuda"
         self._graph = Graphed(self._step) if graphed else None
+        self._turn = Lock()  # threads would write into each other's static memory
 
     def describe(self) -> dict[str, str]:
         """What a record should tell: resampler, copies, and graphs that failed."""
@@ -153,7 +155,8 @@ class OnDevice:
                 if sr not in self._resamplers and sr != SAMPLE_RATE:
                     self._resamplers[sr] = Resampler(sr, self.device)
             # products on several threads are summed otherwise than on one
-            with single_threaded() if self.device == "cpu" else nullcontext():
+            alone = single_threaded() if self.device == "cpu" else nullcontext()
+            with alone, arithmetic(self.device, tf32=False):
                 batch.resample(self._resamplers)
         return batch
 
@@ -167,7 +170,7 @@ class OnDevice:
             count = min(size, total - start)
             with self._stage("frontend"):
                 frames = batch.frames(start, start + -(-count // micro) * micro)
-            with self._stage("network"):
+            with self._stage("network"), self._turn:
                 found = self.network.compute(frames, self._graph or self._step)
             yield start, found[:count]
 

@@ -37,8 +37,8 @@ def allowed_bins(fmin: float, fmax: float) -> slice:
     Raises:
         ConfigError: no bin lies in the range.
     """
-    low = max(math.floor(_position(fmin)), 0)
-    high = min(math.ceil(_position(fmax)), PITCH_BINS)
+    low = math.floor(max(_position(fmin), 0.0))
+    high = math.ceil(min(_position(fmax), float(PITCH_BINS)))
     if low >= high:
         raise ConfigError(
             f"fmin={fmin} Hz, fmax={fmax} Hz leave none of CREPE's bins, "

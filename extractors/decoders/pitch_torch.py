@@ -26,7 +26,7 @@ from .viterbi_torch import STRETCH, TorchViterbi
 CELLS = 1 << 17
 #: Frames of a clip from which on it is searched in blocks: 41 s.
 LONG = 8 * STRETCH
-#: Frames of every clip whose observations are made at once.
+#: Frames of a group, or one of every clip, whose observations are made at once.
 OBSERVED = 4096
 
 
@@ -119,11 +119,14 @@ def _observed(probabilities: Tensor, place: Tensor, allowed: slice) -> Tensor:
     """Logarithms of :func:`extractors.decoders.pitch.softmax_open`, ``(B, T, 360)``."""
     tiny = torch.finfo(torch.float32).tiny
     seen = probabilities.new_full((*place.shape, PITCH_BINS), tiny)
-    for start in range(0, place.shape[1], OBSERVED):
-        part = slice(start, start + OBSERVED)
+    step = max(1, OBSERVED // len(place))
+    for start in range(0, place.shape[1], step):
+        part = slice(start, start + step)
         inside = probabilities[place[:, part]][..., allowed]
         weights = torch.exp(inside - inside.amax(dim=2, keepdim=True))
-        seen[:, part, allowed] += weights / weights.sum(dim=2, keepdim=True)
+        # in float64, as a GPU's order of summing depends on how many rows there are
+        total = weights.sum(dim=2, keepdim=True, dtype=torch.float64).float()
+        seen[:, part, allowed] += weights / total
     return seen.log_()
 
 

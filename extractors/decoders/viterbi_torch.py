@@ -122,11 +122,14 @@ class TorchViterbi:
             before: values of the frame before the first block, or ``None``.
         """
         clips, blocks = seen.shape[:2]
-        beyond = _left(lengths, blocks) <= 0
+        # the last frame of the block in which a clip ends leads nowhere, and what
+        # lies behind the clip is none of its business
+        ended = _left(lengths, blocks) <= STRETCH
 
         def last_of(first: Tensor) -> Tensor:
             values = self._forward(seen.flatten(0, 1), first.flatten(0, 1))
-            return values[-1].unflatten(0, (clips, blocks))
+            # a copy, as a view would keep the values of all frames
+            return values[-1].clone().unflatten(0, (clips, blocks))
 
         first = self._padded(seen[:, :, 0] + self.band.start)
         if before is not None:
@@ -141,7 +144,7 @@ class TorchViterbi:
             # what is settled stays, whatever rounds other clips need
             keep = known[:, None, None, None]
             first, last = first.where(keep, again), last.where(keep, out)
-            moved = moved.amax(dim=(2, 3)).masked_fill_(beyond, 0.0).amax(dim=1)
+            moved = moved.amax(dim=(2, 3)).masked_fill_(ended, 0.0).amax(dim=1)
             known = known | (moved <= ROUNDING)
             if bool(known.all()):
                 break

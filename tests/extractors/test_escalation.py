@@ -120,6 +120,7 @@ def test_the_baseline_stands_still_in_a_zone():
 def test_a_slow_rise_is_no_zone():
     levels, f0 = np.linspace(-30, -10, 200), np.geomspace(100, 200, 200)
     assert zones_of(levels, f0, EscalationRule(baseline_s=2)) == []
+    assert zones_of(levels, f0, EscalationRule(baseline_s=np.inf))  # all that was
 
 
 def test_short_gaps_are_bridged_and_long_ones_end_a_zone():

@@ -6,8 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from extractors.long_form import pieces
+from extractors.audio import Audio
+from extractors.long_form import pieces, posteriors_in_pieces
+from extractors.spill import SpilledRows
 from extractors.torch_crepe_extractor import TorchCrepeExtractor
+from extractors.track import FrameGrid
 
 FIELDS = ("times", "f0", "voiced", "confidence")
 
@@ -66,6 +69,15 @@ def test_pieces_cover_every_frame_once_with_its_context(n_frames, hop, size):
         if piece.start:
             assert piece.first * hop - piece.start >= 512
         assert piece.end >= (piece.stop - 1) * hop + 511.5
+
+
+def test_posteriors_of_pieces_wait_on_disk():
+    """What was mapped into memory would count as memory once it is read."""
+    clip, grid = Audio(sound(0.1, 16000), 16000), FrameGrid(0.01)
+    rows = np.random.default_rng(0).random((11, 360), dtype=np.float32)
+    found = posteriors_in_pieces(clip, grid, lambda clips: iter([rows]))
+    assert isinstance(found, SpilledRows)
+    np.testing.assert_array_equal(found[0:], rows)
 
 
 def test_one_hour_goes_in_pieces_by_default():

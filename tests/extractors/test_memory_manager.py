@@ -118,6 +118,7 @@ def test_other_errors_pass(monkeypatch):
         (MemoryError(), True),
         (RuntimeError("CUDA out of memory. Tried"), True),
         (RuntimeError("cuBLAS: CUBLAS_STATUS_ALLOC_FAILED when calling"), True),
+        (RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"), True),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
         (RuntimeError("shape mismatch"), False),
         (ValueError("out of memory"), False),

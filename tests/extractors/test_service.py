@@ -11,6 +11,7 @@ import soundfile
 
 import f0bench
 from extractors import service
+from extractors.crepe import Crepe
 from extractors.errors import (
     ConfigError,
     DeviceMemoryError,
@@ -308,6 +309,11 @@ HOLED[7] = np.nan
         (HOLED, 16000, ["(100,)", "nan", "[7]", "nan_to_num"]),
         (np.full(3, np.inf), 16000, ["(3,)", "inf", "[0]"]),
         (np.zeros(100), 7000, ["(100,)", "7000", "8000", "16000"]),
+        (np.zeros(100), 16000.5, ["(100,)", "16000.5", "whole number"]),
+        (np.zeros(100), float("nan"), ["nan", "whole number"]),
+        (np.zeros(100), float("inf"), ["inf", "whole number"]),
+        (np.zeros(100), None, ["None", "whole number"]),
+        (np.zeros(100), "16000", ["'16000'", "whole number"]),
         (np.zeros(100, np.int16), 16000, ["(100,)", "int16", "32768"]),
     ],
 )
@@ -431,6 +437,52 @@ def test_several_gpus_share_the_windows_out(monkeypatch):
 def test_unknown_devices(device):
     with pytest.raises(ConfigError, match=r"device="):
         TorchCrepeExtractor("tiny", device)
+    with pytest.raises(ConfigError, match=r"device="):
+        GPUAudioBackend(devices=(device,))
+
+
+def test_the_one_gpu_that_is_named_is_used(monkeypatch):
+    monkeypatch.setattr("extractors.gpu_backend.cuda_missing", lambda: None)
+    assert GPUAudioBackend(model="tiny", devices=("cuda:1",)).device == "cuda:1"
+    assert GPUAudioBackend(model="tiny").device == "cuda"
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    import torch
+
+    monkeypatch.setattr("extractors.device.cuda_missing", lambda: None)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(UnavailableError, match=r"cuda:2: .*the last one is cuda:1"):
+        TorchCrepeExtractor("tiny", "cuda:2").load()
+
+
+@pytest.mark.parametrize("fallback", ["record", "forbid"])
+def test_a_gpu_without_memory_for_the_model(monkeypatch, fallback):
+    def load(self):
+        if self.device == "cuda":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 MiB")
+        original(self)
+
+    original = Crepe.load
+    monkeypatch.setattr(Crepe, "load", load)
+    for module in ("device", "gpu_backend"):
+        monkeypatch.setattr(f"extractors.{module}.cuda_missing", lambda: None)
+    backend = GPUAudioBackend(model="tiny", fallback=fallback)
+    if fallback == "forbid":
+        with pytest.raises(DeviceMemoryError, match="cuda has no memory for crepe"):
+            backend.extract_f0(tone(200, 0.1), 16000)
+        return
+    assert len(backend.extract_f0(tone(200, 0.1), 16000)[0]) == 11
+    assert "no memory for crepe tiny" in backend.record.fallback
+
+
+@pytest.mark.parametrize("precision", ["tf32", "fp16"])
+def test_precisions_of_a_gpu_wait_for_the_first_call(precision, no_gpu):
+    service = AudioFeatureService(model="tiny", precision=precision)
+    with pytest.raises(UnavailableError, match=f"precision={precision} needs a GPU"):
+        service.extract_f0(tone(200, 0.1), 16000)
+    with pytest.raises(UnavailableError, match=f"precision={precision} needs a GPU"):
+        AudioFeatureService(use_gpu=False, model="tiny", precision=precision)
 
 
 # -- the backend on the CPU

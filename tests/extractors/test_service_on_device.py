@@ -1,8 +1,11 @@
 """The service where all of CREPE runs on a device, on CPU tensors: tracks come back."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
+from extractors import torch_crepe_extractor
 from extractors.crepe import Crepe
 from extractors.memory import MemoryManager
 from extractors.torch_crepe_extractor import TorchCrepeExtractor
@@ -112,3 +115,39 @@ def test_a_recording_that_does_not_fit_goes_through_in_pieces(free, pieces):
     np.testing.assert_allclose(found.f0, whole.f0, rtol=1e-6)
     if not pieces:
         same([found], [whole])
+
+
+def test_memory_that_earlier_calls_left_behind_is_room(monkeypatch):
+    extractor = there()
+    extractor.load()
+    free = [1 << 20]
+    extractor.memory = MemoryManager("cpu", memory=lambda device: (free[0], 1 << 34))
+    extractor.device = "cuda"
+    monkeypatch.setattr(
+        torch_crepe_extractor, "release", lambda device: free.append(free.pop() << 10)
+    )
+    extractor.track(np.tile(windows(1, 16000)[0], 3), 16000)
+    assert not extractor.record.pieces
+
+
+def test_the_callers_device_is_left_alone_between_windows(monkeypatch):
+    inside = []
+
+    @contextlib.contextmanager
+    def here():
+        inside.append(1)
+        yield
+        inside.pop()
+
+    extractor = there()
+    monkeypatch.setattr(extractor, "_here", here)
+    original = on_device.OnDevice._decoded
+    seen = []
+    monkeypatch.setattr(
+        on_device.OnDevice,
+        "_decoded",
+        lambda *given: seen.append(len(inside)) or original(*given),
+    )
+    for _ in extractor.window_tracks(windows(3), 16000):
+        assert not inside
+    assert seen == [1]

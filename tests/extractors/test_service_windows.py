@@ -175,6 +175,9 @@ def test_too_short_for_a_window():
         plan_windows(15999, 16000, 1.0, 0.5)
     with pytest.raises(ConfigError, match="hop_s=0"):
         plan_windows(16000, 16000, 1.0, 0.0)
+    for window_s, hop_s in [(np.nan, 0.5), (1.0, np.nan), (np.inf, 0.5), (1.0, np.inf)]:
+        with pytest.raises(ConfigError, match="must be finite"):
+            plan_windows(16000, 16000, window_s, hop_s)
 
 
 @pytest.mark.parametrize(

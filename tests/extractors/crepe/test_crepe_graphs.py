@@ -1,11 +1,13 @@
 """Graphs of micro-batches: one capture per shape, static memory, and falling back."""
 
+import contextlib
+
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from extractors import compiled  # noqa: E402 - after the check for torch
-from extractors.crepe.graphs import Graphed  # noqa: E402 - the same
+from extractors.crepe.graphs import Graphed, capture_cuda  # noqa: E402 - the same
 
 
 def imitation(function, source):
@@ -74,3 +76,29 @@ def test_on_the_gpu_a_graph_gives_the_same_bits():
             plain = network.compute(frames)
             assert torch.equal(network.compute(frames, graphed), plain)
     assert graphed.failure is None
+
+
+def test_a_graph_is_captured_on_a_stream_of_the_current_device(monkeypatch):
+    """Torch's own stream for captures is that of whichever device came first."""
+    streams, graphs = [], []
+
+    class Stream:
+        def wait_stream(self, other):
+            pass
+
+    def make():
+        streams.append(Stream())
+        return streams[-1]
+
+    def graph(made, **options):
+        graphs.append(options)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(torch.cuda, "Stream", make)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", object)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    for _ in range(2):
+        capture_cuda(lambda x: x, torch.ones(1))
+    assert [options["stream"] for options in graphs] == streams

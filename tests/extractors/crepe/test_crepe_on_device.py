@@ -1,5 +1,7 @@
 """CREPE all on the device, on CPU tensors: the spectral engine's tracks, two copies."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ from extractors.crepe import (  # noqa: E402
     extractor,
     network,
     on_device,
+    resample_torch,
 )
 from extractors.crepe.graphs import Graphed  # noqa: E402
 
@@ -351,6 +354,41 @@ def test_products_are_as_asked_and_the_callers_setting_comes_back(tf32, setting)
         assert torch.get_float32_matmul_precision() == "medium"
     finally:
         torch.set_float32_matmul_precision(before)
+
+
+def test_the_resamplers_products_are_exact_too(mixed, monkeypatch):
+    before, seen = torch.get_float32_matmul_precision(), []
+    original = resample_torch.Resampler._product
+
+    def product(self, *given):
+        seen.append(torch.get_float32_matmul_precision())
+        return original(self, *given)
+
+    monkeypatch.setattr(resample_torch.Resampler, "_product", product)
+    try:
+        torch.set_float32_matmul_precision("high")
+        there().extract(mixed[1:2])
+        assert set(seen) == {"highest"}
+        assert torch.get_float32_matmul_precision() == "high"
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def test_threads_take_turns_with_the_static_memory_of_a_graph():
+    def capture(function, source):
+        target = function(source).clone()
+        return lambda: target.copy_(function(source))
+
+    subject = there()
+    subject.load()
+    subject._whole._graph = Graphed(subject._whole._step, capture)
+    both = [tone(hz, 0.3) for hz in (120, 500)]  # one micro-batch each
+    expected = [bits(subject.extract([clip])) for clip in both]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(
+            pool.map(lambda i: bits(subject.extract([both[i % 2]])), range(40))
+        )
+    assert found == expected * 20
 
 
 @pytest.mark.gpu

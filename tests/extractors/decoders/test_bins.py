@@ -26,6 +26,7 @@ def test_no_bin_in_range():
 
 def test_range_beyond_the_bins_is_cut():
     assert allowed_bins(10, 5000) == slice(0, PITCH_BINS)
+    assert allowed_bins(10, np.inf) == slice(0, PITCH_BINS)
 
 
 def test_same_bins_open_as_in_torchcrepe():

@@ -92,3 +92,17 @@ def test_long_and_short_clips_are_searched_apart(monkeypatch):
     )
     test_equal_to_the_host("viterbi_weighted", 1 << 17, ALLOWED, monkeypatch)
     assert searched == [[120]]
+
+
+def test_observations_are_made_a_few_at_a_time(monkeypatch):
+    made, exp = [], torch.exp
+
+    def counted(x):
+        made.append(x[..., 0].numel())
+        return exp(x)
+
+    monkeypatch.setattr(module, "OBSERVED", 50)
+    monkeypatch.setattr(torch, "exp", counted)
+    list(on_tensors("viterbi", [np.full((60, 360), 0.5, np.float32)] * 9))
+    assert sum(made) == 9 * 60
+    assert max(made) <= 50

@@ -143,3 +143,31 @@ def test_a_blocks_path_does_not_depend_on_company(small):
     rows = [flat, noise, faint[:50], flat[:33]]
     for path, clip in zip(blockwise(rows, band), rows, strict=True):
         np.testing.assert_array_equal(path[: len(clip)], blockwise([clip], band)[0])
+
+
+def test_what_lies_behind_a_clip_asks_for_no_round(small, monkeypatch):
+    band, rng = BANDS["crepe"], np.random.default_rng(4)
+    decoder, rounds = module.TorchViterbi(band, "cpu"), []
+    forward = decoder._forward
+    monkeypatch.setattr(
+        decoder, "_forward", lambda *given: rounds.append(1) or forward(*given)
+    )
+    clip = rng.random((9, 360), dtype=np.float32)  # a block, and a frame of the next
+    counts = []
+    for behind in (np.eye(15, 360, dtype=np.float32), np.full((15, 360), 0.5)):
+        rows = np.concatenate([clip, behind]).astype(np.float32) + np.float32(TINY)
+        found = decoder.in_blocks(torch.tensor(np.log(rows))[None], torch.tensor([9]))
+        np.testing.assert_array_equal(found[0, :9], blockwise([clip], band)[0])
+        counts.append(len(rounds))
+        rounds.clear()
+    assert counts == [3, 3]  # two until they agree, one for the path
+
+
+def test_values_of_one_frame_keep_no_others(small):
+    decoder = module.TorchViterbi(BANDS["crepe"], "cpu")
+    kept, relative = [], decoder._relative
+    decoder._relative = lambda values: kept.append(values) or relative(values)
+    decoder.in_blocks(torch.zeros((1, 24, 360)), torch.tensor([24]))
+    assert kept
+    for values in kept:
+        assert values.untyped_storage().nbytes() == values.nbytes
