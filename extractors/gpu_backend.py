@@ -68,7 +68,7 @@ class GPUAudioBackend(NNAudioBackend):
         self.fallback = choose(fallback, FALLBACK, "fallback")
         for device in devices:
             check_indexed(device)
-        self._gpu = devices[0] if len(devices) == 1 else "cuda"
+        self._gpu = devices[0] if devices else "cuda"
         self._options: dict[str, Any] = {
             "model": model,
             "batch_size": batch_size,
@@ -183,7 +183,7 @@ class GPUAudioBackend(NNAudioBackend):
             tracks: Iterable[F0Track]
             if batching == "concat":
                 tracks = _concatenated(crepe, windows, fmin, fmax)[1]
-            elif self._shards is not None and crepe.device != "cpu":
+            elif self._shards is not None and self._reason is None:
                 tracks = self._sharded(crepe, windows, fmin, fmax)
             else:
                 tracks = crepe.window_tracks(windows.rows, sr, fmin, fmax)

@@ -22,11 +22,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from .audio import Audio, resample
+from .audio import Audio
 from .crepe.frames import SAMPLE_RATE, WINDOW
 from .decoders.bins import PITCH_BINS
 from .spill import SpilledRows
-from .stages import stage
 from .track import FrameGrid
 
 Rows = NDArray[np.float32]
@@ -75,12 +74,17 @@ def _nearest(position: Fraction) -> int:
 
 
 def posteriors_in_pieces(
-    clip: Audio, grid: FrameGrid, infer: Infer, piece_s: float = 60.0
+    samples: Rows,
+    n_frames: int,
+    grid: FrameGrid,
+    infer: Infer,
+    piece_s: float = 60.0,
 ) -> SpilledRows:
     """The posteriors of one long clip.
 
     Args:
-        clip: the recording, at any rate.
+        samples: the recording at 16 kHz, as ``infer`` would resample it.
+        n_frames: that the recording has at its own rate.
         grid: its frames; ``infer`` must lie on the same grid.
         infer: the network's answers for clips at 16 kHz.
         piece_s: seconds of a piece.
@@ -89,10 +93,7 @@ def posteriors_in_pieces(
         float32, shape ``(T, 360)``, read by slices of rows.
     """
     hop = grid.hop_length(SAMPLE_RATE)
-    n_frames = grid.n_frames(len(clip.samples), clip.sr)
     whole = SpilledRows((n_frames, PITCH_BINS))
-    with stage("resample", "cpu"):
-        samples = resample(clip, SAMPLE_RATE)
     for piece in pieces(n_frames, hop, max(1, round(piece_s / grid.hop_s))):
         (found,) = infer([Audio(_padded(samples, piece), SAMPLE_RATE)])
         count = piece.stop - piece.first

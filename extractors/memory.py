@@ -113,9 +113,11 @@ class MemoryManager:
         128 below 2 GiB free on a GPU; and what fits into the budget, where the cost of
         a frame is known (:meth:`learn`).
         """
-        free, limit = self.free_bytes(), self.ceiling
-        if self.device != "cpu" and free is not None and free < SMALL_DEVICE:
-            limit = min(limit, SMALL_BATCH)
+        limit = self.ceiling
+        if self.device != "cpu" and self._short():
+            release(self.device)  # what earlier calls left behind can be used, too
+            if self._short():
+                limit = min(limit, SMALL_BATCH)
         budget = self.budget_bytes()
         if budget is not None and self._cost is not None and self._cost[1] > 0:
             fixed, per_frame = self._cost
@@ -132,6 +134,10 @@ class MemoryManager:
         fixed, per_frame = _fit([(size, self._measured(peak, size)) for size in sizes])
         if fixed is not None and per_frame is not None:
             self._cost = fixed, per_frame
+
+    def _short(self) -> bool:
+        free = self.free_bytes()
+        return free is not None and free < SMALL_DEVICE
 
     def smaller(self, batch_size: int) -> int:
         """Half of a batch that did not fit; gives cached memory back first.

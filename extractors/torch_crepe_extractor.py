@@ -42,7 +42,7 @@ DECODER = "viterbi_weighted"
 LONG_S = 3600.0  # seconds; longer recordings are worked through in pieces
 #: Of a frame on a GPU: samples at 16 kHz, probabilities, likelihoods, what they take.
 DECODED_BYTES = 5000
-PROBED = (512, 2048)  # frames whose peaks tell what a frame costs
+PROBED = (256, 1024)  # frames whose peaks tell what a frame costs
 
 
 @dataclass
@@ -177,9 +177,9 @@ class TorchCrepeExtractor:
             self.memory.learn(self.peak_bytes, PROBED)
 
     def peak_bytes(self, frames: int) -> int:
-        """Bytes that a batch of so many frames takes on the GPU at most, measured.
+        """Bytes that batches of so many frames take on the GPU at most, measured.
 
-        Weights and what else the process holds there are included.
+        They come on top of the weights and of what else the process holds there.
 
         Raises:
             UnavailableError: this runs on a CPU, where nobody counts.
@@ -189,15 +189,22 @@ class TorchCrepeExtractor:
             raise UnavailableError("peak_bytes needs a GPU; the device is cpu")
         import torch
 
-        engine = copy(self._crepe)
-        engine.batch_size = frames
-        samples = (frames - 1) * int(engine.grid.hop_length(SAMPLE_RATE))
-        clip = Audio(np.zeros(max(1, samples), np.float32), SAMPLE_RATE)
         with self._here():
             torch.cuda.reset_peak_memory_stats()
-            for _ in engine.infer([clip]):
-                pass
-            return int(torch.cuda.max_memory_allocated())
+            before = torch.cuda.memory_allocated()
+            self._fill(frames)
+            return int(torch.cuda.max_memory_allocated()) - before
+
+    def _fill(self, frames: int) -> None:
+        """Track as many seconds of silence as are held at once with such batches."""
+        from .crepe.on_device import ROUNDS
+
+        engine = copy(self._crepe)
+        engine.batch_size = frames
+        second = Audio(np.zeros(SAMPLE_RATE, np.float32), SAMPLE_RATE)
+        count = -(-ROUNDS * frames // engine.grid.n_frames(SAMPLE_RATE, SAMPLE_RATE))
+        for _ in engine.tracks([second] * count):
+            pass
 
     def extract_f0(
         self, audio: ArrayLike, sr: int, fmin: float = 50.0, fmax: float = 550.0
@@ -279,9 +286,7 @@ class TorchCrepeExtractor:
         frames = grid.n_frames(len(clip.samples), clip.sr)
         if clip.seconds > self.long_s or not self._room_for(clip, frames):
             self.record.pieces = True
-            found = posteriors_in_pieces(
-                clip, grid, lambda part: self._infer(part, grid), self.piece_s
-            )
+            found = self._in_pieces(clip, grid)
             (track,) = self._decoded(iter([found]), grid, fmin, fmax)
         else:
             (track,) = self._tracks([clip], grid, fmin, fmax)
@@ -326,9 +331,7 @@ class TorchCrepeExtractor:
         grid = service_grid(audio.sr, sharing.step)
         self._begin(fmin, fmax)
         self.record.share_frames = True
-        whole = posteriors_in_pieces(
-            audio, grid, lambda part: self._infer(part, grid), self.piece_s
-        )
+        whole = self._in_pieces(audio, grid)
         edges = self._infer(Edges(audio, starts, sharing), grid)
         found = joined(whole, edges, starts, sharing)
         return self._decoded(found, grid, fmin, fmax)
@@ -342,6 +345,17 @@ class TorchCrepeExtractor:
             release(self.device)  # what earlier calls left behind can be used, too
             budget = self.memory.budget_bytes()
         return budget is None or needed <= budget
+
+    def _in_pieces(self, clip: Audio, grid: FrameGrid) -> SpilledRows:
+        with self._here():
+            samples = self._crepe.resampled(clip)
+        return posteriors_in_pieces(
+            samples,
+            grid.n_frames(len(clip.samples), clip.sr),
+            grid,
+            lambda parts: self._infer(parts, grid),
+            self.piece_s,
+        )
 
     def _tracks(
         self, clips: Sequence[Audio], grid: FrameGrid, fmin: float, fmax: float

@@ -158,7 +158,8 @@ class DeviceBatch:
         behind = layout.table.nbytes
         self._table = whole[:behind].view(torch.int64).view(layout.table.shape)
         self._raw = whole[behind:].view(torch.float32)
-        self._signal = self._raw
+        #: samples of all clips; at 16 kHz once they are resampled, then one of scratch
+        self.signal = self._raw
 
     @cached_property
     def clips(self) -> Clips:
@@ -171,19 +172,19 @@ class DeviceBatch:
         rates = list(layout.rates())
         if [sr for sr, _ in rates] == [SAMPLE_RATE]:
             return
-        self._signal = self._raw.new_empty(layout.resampled + 1)
+        self.signal = self._raw.new_empty(layout.resampled + 1)
         for sr, own in rates:
             start, length = layout.table[2:4, own]
             if sr == SAMPLE_RATE:
                 source = int(layout.table[0, own.start])
                 size = int(length.sum())
-                target = self._signal[int(start[0]) : int(start[0]) + size]
+                target = self.signal[int(start[0]) : int(start[0]) + size]
                 target.copy_(self._raw[source : source + size])
                 continue
             resampler = resamplers[sr]
             total = sum(resampler.periods(int(n)) for n in length)
             begin, end = table[0:4:2, own], table[1:4:2, own]
-            resampler(self._raw, begin, end, self._signal, total)
+            resampler(self._raw, begin, end, self.signal, total)
 
     def frames(self, start: int, stop: int) -> Tensor:
         """Frames of all clips, float32, shape ``(stop - start, 1024)``.
@@ -197,7 +198,7 @@ class DeviceBatch:
         # the nearest sample, as FrameGrid.centres rounds
         centre = (2 * number * hop.numerator + hop.denominator) // (2 * hop.denominator)
         begin, length = self._table[2][clip], self._table[3][clip]
-        return windows(self._signal, begin, length, centre - WINDOW // 2, WINDOW)
+        return windows(self.signal, begin, length, centre - WINDOW // 2, WINDOW)
 
 
 def normalise(frames: Tensor) -> Tensor:

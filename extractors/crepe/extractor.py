@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from extractors.audio import Audio
+from extractors.audio import Audio, resample
 from extractors.base import F0Extractor, Stream, check_range, choose
 from extractors.decoders.bins import PITCH_BINS, allowed_bins
 from extractors.decoders.pitch import DECODERS, confidences, decode_clips
@@ -164,6 +164,14 @@ class Crepe(F0Extractor):
         ):
             times = self.grid.times(len(one.f0))
             yield self._track(times, one.f0, one.confidence)
+
+    def resampled(self, clip: Audio) -> NDArray[np.float32]:
+        """The clip at 16 kHz, as the network's frames are cut from it."""
+        self._loaded()
+        if self._whole is not None:
+            return self._whole.resampled(clip)
+        with stage("resample", "cpu"):
+            return resample(clip, SAMPLE_RATE)
 
     def infer(self, clips: Sequence[Audio]) -> Iterator[Posteriors]:
         """Yield the posteriors of every clip, in order, as soon as it is complete."""

@@ -34,12 +34,14 @@ from .device_batch import DeviceBatch, Layout, Transfers, batches, normalise
 from .frames import SAMPLE_RATE
 from .graphs import Graphed
 from .network import TorchNetwork, arithmetic, single_threaded
-from .resample_torch import Resampler
+from .resample_torch import Resampler, output_length
 
 #: Frames of a batch that is decoded on the device, 11 minutes: 94 MB of probabilities.
 HELD_FRAMES = 1 << 16
 #: Network rounds that a batch has at most.
-ROUNDS = 128
+ROUNDS = 32
+#: Samples that are resampled at once for the host: 16 MB.
+PART_SAMPLES = 1 << 22
 
 RESAMPLER = "Kaiser-windowed sinc to 16 kHz on the device, stop band 120 dB"
 
@@ -142,6 +144,36 @@ class OnDevice:
             else:
                 yield from (found[part] for part in _in_order(batch.layout))
 
+    def resampled(self, clip: Audio) -> NDArray[np.float32]:
+        """The clip at 16 kHz on the host, as a batch has it, in bounded memory.
+
+        Parts begin with whole periods of the resampler and reach as far over their ends
+        as its filter does.
+        """
+        if clip.sr == SAMPLE_RATE:
+            return clip.samples
+        resampler = self._resampler(clip.sr)
+        outputs, inputs = resampler.period
+        context = -(-(resampler.reach + 2) // inputs)  # periods
+        step = max(1, PART_SAMPLES // inputs)
+        found = np.empty(output_length(len(clip.samples), clip.sr), np.float32)
+        for first in range(0, resampler.periods(len(found)), step):
+            begin, target = max(0, first - context), found[first * outputs :]
+            target = target[: step * outputs]
+            part = clip.samples[begin * inputs : (first + step + context) * inputs]
+            skip = (first - begin) * outputs
+            with torch.inference_mode():
+                signal = self._batch([Audio(part, clip.sr)], FrameGrid(0.01)).signal
+                with stage("d2h", self.device):
+                    there = self.transfers.download(signal).numpy()
+            target[:] = there[skip : skip + len(target)]
+        return found
+
+    def _resampler(self, sr: int) -> Resampler:
+        if sr not in self._resamplers:
+            self._resamplers[sr] = Resampler(sr, self.device)
+        return self._resamplers[sr]
+
     def _batch(self, clips: Sequence[Audio], grid: FrameGrid) -> DeviceBatch:
         layout = Layout(clips, grid)
         self.transfers.batches += 1
@@ -152,8 +184,8 @@ class OnDevice:
             )
         with self._stage("resample"):
             for sr, _ in layout.rates():
-                if sr not in self._resamplers and sr != SAMPLE_RATE:
-                    self._resamplers[sr] = Resampler(sr, self.device)
+                if sr != SAMPLE_RATE:
+                    self._resampler(sr)
             # products on several threads are summed otherwise than on one
             alone = single_threaded() if self.device == "cpu" else nullcontext()
             with alone, arithmetic(self.device, tf32=False):

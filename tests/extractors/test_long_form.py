@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from extractors.audio import Audio
 from extractors.long_form import pieces, posteriors_in_pieces
 from extractors.spill import SpilledRows
 from extractors.torch_crepe_extractor import TorchCrepeExtractor
@@ -73,9 +72,9 @@ def test_pieces_cover_every_frame_once_with_its_context(n_frames, hop, size):
 
 def test_posteriors_of_pieces_wait_on_disk():
     """What was mapped into memory would count as memory once it is read."""
-    clip, grid = Audio(sound(0.1, 16000), 16000), FrameGrid(0.01)
+    samples, grid = sound(0.1, 16000), FrameGrid(0.01)
     rows = np.random.default_rng(0).random((11, 360), dtype=np.float32)
-    found = posteriors_in_pieces(clip, grid, lambda clips: iter([rows]))
+    found = posteriors_in_pieces(samples, 11, grid, lambda clips: iter([rows]))
     assert isinstance(found, SpilledRows)
     np.testing.assert_array_equal(found[0:], rows)
 

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from extractors import torch_crepe_extractor
+from extractors.audio import Audio
 from extractors.crepe import Crepe
+from extractors.gpu_backend import GPUAudioBackend
 from extractors.memory import MemoryManager
 from extractors.torch_crepe_extractor import TorchCrepeExtractor
+from extractors.windows import plan_windows
 
 torch = pytest.importorskip("torch")
 
@@ -151,3 +154,45 @@ def test_the_callers_device_is_left_alone_between_windows(monkeypatch):
     for _ in extractor.window_tracks(windows(3), 16000):
         assert not inside
     assert seen == [1]
+
+
+@pytest.mark.parametrize("sr", [8000, 22050, 44100])
+def test_pieces_are_resampled_as_the_whole_is(sr, monkeypatch):
+    clip = np.random.default_rng(2).standard_normal(sr).astype(np.float32) * 0.1
+    extractor = there(piece_s=0.3)
+    whole = extractor.track(clip, sr)
+    monkeypatch.setattr(on_device, "PART_SAMPLES", 3000)
+    extractor.long_s = 0.0
+    found = extractor.track(clip, sr)
+    assert extractor.record.pieces
+    np.testing.assert_array_equal(found.confidence, whole.confidence)
+    np.testing.assert_allclose(found.f0, whole.f0, rtol=1e-6)
+
+
+def test_shared_frames_are_resampled_as_windows_are():
+    clip = Audio(np.random.default_rng(2).standard_normal(88200) * 0.1, 44100)
+    plan = plan_windows(len(clip.samples), clip.sr, 0.5, 0.25)
+    alone, shared = GPUAudioBackend(use_gpu=False), GPUAudioBackend(use_gpu=False)
+    for backend in (alone, shared):
+        backend._extractor = there()
+    expected = alone.summarise_recording(clip, plan)
+    found = shared.summarise_recording(clip, plan, share_frames=True)
+    assert shared.record.share_frames
+    np.testing.assert_allclose(found.confidence, expected.confidence, atol=5e-6)
+
+
+def test_a_probe_holds_what_a_batch_holds(monkeypatch):
+    seen = []
+    original = on_device.Layout
+
+    def layout(clips, grid):
+        made = original(clips, grid)
+        seen.append(made.frames)
+        return made
+
+    monkeypatch.setattr(on_device, "Layout", layout)
+    extractor = there()
+    extractor.load()
+    seen.clear()
+    extractor._fill(8)
+    assert 0.5 * 8 * on_device.ROUNDS < max(seen) <= 8 * on_device.ROUNDS
