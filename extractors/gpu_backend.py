@@ -79,7 +79,9 @@ class GPUAudioBackend(NNAudioBackend):
         self._memory = memory
         self._extractor: TorchCrepeExtractor | None = None
         self._reason: str | None = None
-        self._shards = Shards(devices, self._build) if len(devices) > 1 else None
+        self._shards = None
+        if use_gpu and len(devices) > 1:
+            self._shards = Shards(devices, self._build)
         # refuses wrong options now; loads nothing, and looks for no device
         self._build("auto" if use_gpu else "cpu")
 
