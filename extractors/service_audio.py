@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,12 @@ _CHECKED_AT_ONCE = 1024  # windows; the check's own memory stays small
 
 
 def _check_values(samples: NDArray, sr: int) -> None:
-    if int(sr) != sr or sr < MIN_SAMPLE_RATE:
+    if not isinstance(sr, Real) or sr % 1 != 0:
+        raise InputError(
+            f"sr={sr!r} (audio of shape {samples.shape}) is no whole number of Hz; "
+            "pass the rate of the audio, e.g. 16000"
+        )
+    if sr < MIN_SAMPLE_RATE:
         raise InputError(
             f"sr={sr} Hz (audio of shape {samples.shape}) is below {MIN_SAMPLE_RATE} "
             f"Hz; record at {MIN_SAMPLE_RATE} Hz or more, 16000 Hz is best"

@@ -308,6 +308,11 @@ HOLED[7] = np.nan
         (HOLED, 16000, ["(100,)", "nan", "[7]", "nan_to_num"]),
         (np.full(3, np.inf), 16000, ["(3,)", "inf", "[0]"]),
         (np.zeros(100), 7000, ["(100,)", "7000", "8000", "16000"]),
+        (np.zeros(100), 22050.5, ["(100,)", "22050.5", "whole number", "16000"]),
+        (np.zeros(100), float("nan"), ["(100,)", "nan", "whole number"]),
+        (np.zeros(100), float("inf"), ["(100,)", "inf", "whole number"]),
+        (np.zeros(100), "16000", ["(100,)", "'16000'", "whole number"]),
+        (np.zeros(100), None, ["(100,)", "None", "whole number"]),
         (np.zeros(100, np.int16), 16000, ["(100,)", "int16", "32768"]),
     ],
 )
