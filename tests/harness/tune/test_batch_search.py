@@ -127,6 +127,9 @@ def test_shown_and_as_data():
     shown = [trial["batch_size"] for trial in document["trials"]]
     assert shown == sorted(shown)
     assert "no batch size fits" in render("mine", searched(free=MIB))
+    assert "GiB + 1024.0 KiB × batch" in text
+    shrinking = render("mine", searched(slope=-100, largest=512))
+    assert "GiB, and does not grow with the batch\n" in shrinking
 
 
 def test_the_command_measures(faulty, tmp_path, monkeypatch, capsys):
