@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,10 @@ from .errors import ConfigError
 from .escalation import EscalationRule, WindowEvidence, find_zones, levels_db
 from .spectrogram.base import SpectrogramExtractor
 from .stages import stage
-from .windows import plan_windows
+from .windows import BATCHING, plan_windows
+
+if TYPE_CHECKING:
+    from .concat import ConcatReport
 
 SAMPLE_RATE = 16000  # Hz, of everything behind resampling
 HOP_S = 0.01  # the service's hop of sr // 100 samples
@@ -117,6 +120,8 @@ class Pipeline(Extractor):
         device: ``auto``, ``cpu`` or ``cuda``.
         batch_size: frames of one network round at most; does not change results.
         spectrogram: the extractor of the mel spectrogram.
+        batching: ``frames``; or ``concat``, the comparison of
+            :mod:`extractors.concat`, which mixes neighbours and drifts.
         fmin, fmax: F0 range in Hz.
         hop_s: seconds between F0 frames; 0.01, the service's.
         window_s, window_hop_s: seconds of a window and between windows.
@@ -143,6 +148,7 @@ class Pipeline(Extractor):
         device: str = "auto",
         batch_size: int = 2048,
         spectrogram: str = "torch_spectrogram",
+        batching: str = "frames",
         fmin: float = 50.0,
         fmax: float = 550.0,
         hop_s: float = HOP_S,
@@ -155,6 +161,7 @@ class Pipeline(Extractor):
         self.model = choose(model, ("full", "tiny"), "model")
         self.device = check_device(device)
         self.spectrogram = choose(spectrogram, SPECTROGRAMS, "spectrogram")
+        self.batching = choose(batching, BATCHING, "batching")
         check_range(fmin, fmax)
         if hop_s != HOP_S:
             raise ConfigError(
@@ -228,7 +235,9 @@ class Pipeline(Extractor):
         )
         windows = plan.cut(audio.samples)
         with stage("summary", "cpu"):
-            found = self._backend.summarise(windows, SAMPLE_RATE, self.fmin, self.fmax)
+            found = self._backend.summarise(
+                windows, SAMPLE_RATE, self.fmin, self.fmax, batching=self.batching
+            )
         with stage("escalation", "cpu"):
             evidence = WindowEvidence(
                 centre_s=(plan.starts + plan.length / 2) / SAMPLE_RATE,
@@ -247,6 +256,14 @@ class Pipeline(Extractor):
             tuple(Zone(z.start_s, z.end_s, z.rise_db, z.rise_percent) for z in zones),
             mel.values,
         )
+
+    def compare_concat(self, windows: NDArray[np.float32]) -> ConcatReport:
+        """What ``batching="concat"`` does to windows at 16 kHz, ``(windows, n)``."""
+        self.load()
+        report: ConcatReport = self._backend.compare_concat(
+            windows, SAMPLE_RATE, self.fmin, self.fmax
+        )
+        return report
 
     def describe(self) -> dict[str, str]:
         """What computes the stages."""
