@@ -31,6 +31,7 @@ from .windows import BATCHING, plan_windows
 
 if TYPE_CHECKING:
     from .concat import ConcatReport
+    from .torch_crepe_extractor import CallRecord
 
 SAMPLE_RATE = 16000  # Hz, of everything behind resampling
 HOP_S = 0.01  # the service's hop of sr // 100 samples
@@ -179,6 +180,7 @@ class Pipeline(Extractor):
         self.rule = EscalationRule(
             min_rise_db=min_rise_db, min_rise_percent=min_rise_percent
         )
+        self._batches: list[CallRecord] = []  # those that tell most, see _remember
         self._backend: Any = None
         self._mel: SpectrogramExtractor | None = None
 
@@ -238,6 +240,7 @@ class Pipeline(Extractor):
             found = self._backend.summarise(
                 windows, SAMPLE_RATE, self.fmin, self.fmax, batching=self.batching
             )
+        self._remember(self._backend.record)
         with stage("escalation", "cpu"):
             evidence = WindowEvidence(
                 centre_s=(plan.starts + plan.length / 2) / SAMPLE_RATE,
@@ -271,7 +274,28 @@ class Pipeline(Extractor):
             "f0": "librosa pyin" if self.algorithm == "pyin" else f"crepe {self.model}",
             "spectrogram": f"mel by {self.spectrogram}",
             "resampler": "soxr HQ to 16 kHz",
+            **self._memory(),
         }
+
+    def _remember(self, record: CallRecord) -> None:
+        """Keep the call whose batch had to become smallest."""
+        if record.batch_sizes:
+            smallest = [*self._batches, record]
+            self._batches = [min(smallest, key=lambda kept: kept.batch_sizes[-1])]
+
+    def _memory(self) -> dict[str, str]:
+        """What the memory manager saw and did, of the call with the smallest batch."""
+        found = {}
+        for record in self._batches:
+            tried = " → ".join(map(str, record.batch_sizes))
+            found["batch_size"] = f"{tried} frames, {record.oom_retries} halvings"
+            if record.free_bytes is not None and record.budget_bytes is not None:
+                free, budget = record.free_bytes / 2**30, record.budget_bytes / 2**30
+                found["memory"] = (
+                    f"{free:.2f} GiB free on {record.device}, "
+                    f"{budget:.2f} GiB for a batch"
+                )
+        return found
 
 
 def _loaded(clip: Audio) -> Audio:

@@ -172,6 +172,15 @@ def test_a_part_of_the_windows_is_extrapolated_and_says_so(task):
     assert task.notes(other) == []
 
 
+def test_halved_batches_are_told(task):
+    record = {"cell": {"dataset": {"kind": "escalation", "seconds": 60.0}}}
+    whole = {"batch_size": "2048 frames, 0 halvings"}
+    assert task.notes({**record, "describe": whole}) == []
+    halved = {"batch_size": "2048 → 1024 frames, 1 halvings"}
+    (note,) = task.notes({**record, "describe": halved})
+    assert note.startswith("memory ran out: batches of 2048 → 1024 frames")
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "seconds"),
     [
