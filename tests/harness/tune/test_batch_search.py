@@ -163,6 +163,8 @@ def test_memory_that_runs_out_ends_no_search(faulty, tmp_path, monkeypatch, caps
         (["tune", "leak", "share=0.5"], "leak takes no share; it has calls, audio"),
         (["tune", "leak", "share=5"], "leak takes no share"),
         (["tune", "batch-size", "share=5"], "expected a number from 0.01 to 1"),
+        (["tune", "batch-size", "largst=5"], "'largst'; did you mean 'largest'?"),
+        (["tune", "leak", "cals=50"], "unknown key 'cals'; did you mean 'calls'?"),
         (["tune", "leak", "extractor=crep"], "did you mean 'crepe'?"),
         (["tune", "leak", "dataset.root=/x"], "tune makes its own signal"),
         (["tune", "batch-size", "extractor=librosa_yin"], "has no batch_size"),
