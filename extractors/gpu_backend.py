@@ -22,11 +22,10 @@ from .sharing import plan_sharing
 from .spectrogram.nnaudio_backend import NNAudioBackend
 from .torch_crepe_extractor import CallRecord, TorchCrepeExtractor, check_indexed
 from .track import F0Track
-from .windows import REDUCERS, WindowPlan, WindowSummary, summarise
+from .windows import BATCHING, REDUCERS, WindowPlan, WindowSummary, summarise
 
 Floats = NDArray[np.float32]
 T = TypeVar("T")
-BATCHING = ("frames", "concat")
 FALLBACK = ("record", "forbid")
 
 log = logging.getLogger("f0bench.service")

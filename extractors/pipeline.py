@@ -15,7 +15,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,11 @@ from .errors import ConfigError
 from .escalation import EscalationRule, WindowEvidence, find_zones, levels_db
 from .spectrogram.base import SpectrogramExtractor
 from .stages import stage
-from .windows import plan_windows
+from .windows import BATCHING, plan_windows
+
+if TYPE_CHECKING:
+    from .concat import ConcatReport
+    from .torch_crepe_extractor import CallRecord
 
 SAMPLE_RATE = 16000  # Hz, of everything behind resampling
 HOP_S = 0.01  # the service's hop of sr // 100 samples
@@ -117,6 +121,8 @@ class Pipeline(Extractor):
         device: ``auto``, ``cpu`` or ``cuda``.
         batch_size: frames of one network round at most; does not change results.
         spectrogram: the extractor of the mel spectrogram.
+        batching: ``frames``; or ``concat``, the comparison of
+            :mod:`extractors.concat`, which mixes neighbours and drifts.
         fmin, fmax: F0 range in Hz.
         hop_s: seconds between F0 frames; 0.01, the service's.
         window_s, window_hop_s: seconds of a window and between windows.
@@ -143,6 +149,7 @@ class Pipeline(Extractor):
         device: str = "auto",
         batch_size: int = 2048,
         spectrogram: str = "torch_spectrogram",
+        batching: str = "frames",
         fmin: float = 50.0,
         fmax: float = 550.0,
         hop_s: float = HOP_S,
@@ -155,6 +162,7 @@ class Pipeline(Extractor):
         self.model = choose(model, ("full", "tiny"), "model")
         self.device = check_device(device)
         self.spectrogram = choose(spectrogram, SPECTROGRAMS, "spectrogram")
+        self.batching = choose(batching, BATCHING, "batching")
         check_range(fmin, fmax)
         if hop_s != HOP_S:
             raise ConfigError(
@@ -172,6 +180,7 @@ class Pipeline(Extractor):
         self.rule = EscalationRule(
             min_rise_db=min_rise_db, min_rise_percent=min_rise_percent
         )
+        self._batches: list[CallRecord] = []  # those that tell most, see _remember
         self._backend: Any = None
         self._mel: SpectrogramExtractor | None = None
 
@@ -228,7 +237,10 @@ class Pipeline(Extractor):
         )
         windows = plan.cut(audio.samples)
         with stage("summary", "cpu"):
-            found = self._backend.summarise(windows, SAMPLE_RATE, self.fmin, self.fmax)
+            found = self._backend.summarise(
+                windows, SAMPLE_RATE, self.fmin, self.fmax, batching=self.batching
+            )
+        self._remember(self._backend.record)
         with stage("escalation", "cpu"):
             evidence = WindowEvidence(
                 centre_s=(plan.starts + plan.length / 2) / SAMPLE_RATE,
@@ -248,13 +260,42 @@ class Pipeline(Extractor):
             mel.values,
         )
 
+    def compare_concat(self, windows: NDArray[np.float32]) -> ConcatReport:
+        """What ``batching="concat"`` does to windows at 16 kHz, ``(windows, n)``."""
+        self.load()
+        report: ConcatReport = self._backend.compare_concat(
+            windows, SAMPLE_RATE, self.fmin, self.fmax
+        )
+        return report
+
     def describe(self) -> dict[str, str]:
         """What computes the stages."""
         return {
             "f0": "librosa pyin" if self.algorithm == "pyin" else f"crepe {self.model}",
             "spectrogram": f"mel by {self.spectrogram}",
             "resampler": "soxr HQ to 16 kHz",
+            **self._memory(),
         }
+
+    def _remember(self, record: CallRecord) -> None:
+        """Keep the call whose batch had to become smallest."""
+        if record.batch_sizes:
+            smallest = [*self._batches, record]
+            self._batches = [min(smallest, key=lambda kept: kept.batch_sizes[-1])]
+
+    def _memory(self) -> dict[str, str]:
+        """What the memory manager saw and did, of the call with the smallest batch."""
+        found = {}
+        for record in self._batches:
+            tried = " → ".join(map(str, record.batch_sizes))
+            found["batch_size"] = f"{tried} frames, {record.oom_retries} halvings"
+            if record.free_bytes is not None and record.budget_bytes is not None:
+                free, budget = record.free_bytes / 2**30, record.budget_bytes / 2**30
+                found["memory"] = (
+                    f"{free:.2f} GiB free on {record.device}, "
+                    f"{budget:.2f} GiB for a batch"
+                )
+        return found
 
 
 def _loaded(clip: Audio) -> Audio:

@@ -57,6 +57,8 @@ class CallRecord:
         infer_calls: calls into the network's batches; 1 for any number of windows
             unless memory ran out.
         batch_sizes: in frames, every one that was tried; the last one held.
+        free_bytes: free on the device when the first batch size was chosen, and
+        budget_bytes: what of it a batch may take; ``None`` where nobody says.
         pieces: whether a recording was too long and was worked through in pieces.
         batching, reduce, share_frames: how windows were treated, empty for one clip.
         fallback: why it did not run where it was asked to, or ``None``.
@@ -70,6 +72,8 @@ class CallRecord:
     frames: int = 0
     infer_calls: int = 0
     batch_sizes: list[int] = field(default_factory=list)
+    free_bytes: int | None = None
+    budget_bytes: int | None = None
     pieces: bool = False
     batching: str = ""
     reduce: str = ""
@@ -406,6 +410,8 @@ class TorchCrepeExtractor:
         sizes = self.record.batch_sizes
         if not sizes:
             sizes.append(self.memory.start(self.batch_size))
+            self.record.free_bytes = self.memory.free_bytes()
+            self.record.budget_bytes = self.memory.budget_bytes()
         done = 0
         while done < len(clips):
             engine.batch_size = sizes[-1]

@@ -24,6 +24,8 @@ from .errors import ConfigError, InputError
 from .track import F0Track
 
 Floats = NDArray[np.float32]
+#: Windows framed alone, or joined to one signal for comparison (.concat).
+BATCHING = ("frames", "concat")
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,7 +132,7 @@ FLAGS = (
     Flag(("-m", "--multirun"), (*MEASURING, "probe"), "allow sweeps: key=a,b"),
     Flag(
         ("--config-dir",),
-        (*COMPOSING, "gate", "baseline", "claims", "list"),
+        (*COMPOSING, "gate", "baseline", "report", "claims", "list"),
         "folder whose options add to or replace those shipped",
         "DIR",
     ),

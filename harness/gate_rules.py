@@ -79,6 +79,7 @@ UNITS: Mapping[str, tuple[str, float]] = {
     "frames/s": ("frames/s", 1.0),
     "1/s": ("1/s", 1.0),
     "clips": ("clips", 1.0),
+    "frames": ("frames", 1.0),
     "copies": ("copies", 1.0),
     "copies/batch": ("copies/batch", 1.0),
     "stages": ("stages", 1.0),

@@ -180,6 +180,7 @@ keys (defaults)
   claims (voice_man): a name below claims/ of the configuration, or a YAML file
 
 examples
+  f0bench run experiment=spec_gpuaudio    (cells that test the figures of voice_man)
   f0bench claims latest
   f0bench claims latest claims=pytorch_hmm --json
 """,

@@ -252,14 +252,16 @@ def _device(value: str, cls: type[Extractor], inventory: Machine) -> str:
 
 def _check_task(cell: Cell, cls: type[Extractor]) -> None:
     """A task says by ``systems`` what it can give clips to; without it, to any."""
-    from .tasks import task_class  # imports numpy
+    from .tasks import BUILT_IN, task_class  # imports numpy
 
     wanted = getattr(task_class(cell.task.name), "systems", Extractor)
     if not issubclass(cls, wanted):
         known = [name for name in registry.targets() if _is(name, wanted)]
+        fits = [t for t in BUILT_IN if issubclass(cls, task_class(t).systems)]
+        remedies = [*(f"task={task}" for task in fits), ", ".join(known)]
         raise _Skip(
             f"{cell.extractor} does not do the task {cell.task.name}; "
-            f"use {', '.join(known)}"
+            f"use {' or '.join(remedies)}"
         )
 
 

@@ -7,7 +7,7 @@ one that fails leaves its reason in ``notes`` and its values null.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -153,7 +153,11 @@ def contract_broken(
 
 
 def render(result: Mapping[str, Any]) -> str:
-    """The result as aligned lines of plain text, undefined values as a dash."""
+    """The result as aligned lines of plain text, undefined values as a dash.
+
+    Another task's probe has the clock, ``order`` and ``repeat`` alone; rows of what it
+    does not ask are left out.
+    """
     rows = [*_clock_rows(result), *_check_rows(result)]
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:<{width}}  {text}" for name, text in rows]
@@ -162,7 +166,7 @@ def render(result: Mapping[str, Any]) -> str:
 
 def _clock_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     offset, drift = _ms(result["offset_s"]), _ms(result["drift_s_per_min"])
-    return [
+    rows = [
         (
             "time offset",
             f"{offset} ± {_plain(_ms(result['offset_se_s']))} ms "
@@ -172,38 +176,45 @@ def _clock_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
             "clock drift",
             f"{drift} ± {_plain(_ms(result['drift_se_s_per_min']))} ms per minute",
         ),
+    ]
+    if "usable" not in result:  # no chirp: clicks, or a ramp of loudness
+        return rows
+    return [
+        *rows,
         ("pitch bias", f"{_signed(result['bias_cents'])} cents"),
         ("frames", f"{result['frames']} of {result['usable']} tracked on the chirp"),
     ]
 
 
-def _check_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    tones = result["range"] or {}
-    level = result["level"] or {}
-    seed = result["seed"] or {}
-    return [
-        (
+def _check_rows(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if "range" in result:
+        tones = result["range"] or {}
+        yield (
             "range",
             f"{_hertz(tones.get('lowest_hz'))}–{_hertz(tones.get('highest_hz'))} Hz, "
             f"octave errors {_percent(tones.get('octave_ratio'))}; out of range "
             f"{_percent(tones.get('fold_ratio'))} voiced at a wrong pitch",
-        ),
-        ("silence", f"{_percent(result['silence_voiced_ratio'])} called voiced"),
-        (
+        )
+    if "silence" in result:
+        yield "silence", f"{_percent(result['silence_voiced_ratio'])} called voiced"
+    if "level" in result:
+        level = result["level"] or {}
+        yield (
             "level",
             f"{_percent(result['level_moved_ratio'])} of frames move; clipped "
             f"{_percent(level.get('clipped_moved_ratio'))}",
-        ),
-        ("batch size", _same(result["batch"])),
-        ("order", _same(result["order"])),
-        ("repeat", _same(result["repeat"])),
-        (
-            "seed",
-            f"{seed['spread_cents']:.2f} cents spread over {seed['seeds']} seeds"
-            if seed.get("spread_cents") is not None
-            else "–",
-        ),
-    ]
+        )
+    for name in ("batch", "order", "repeat"):
+        if name in result:
+            yield {"batch": "batch size"}.get(name, name), _same(result[name])
+    if "seed" in result:
+        seed = result["seed"] or {}
+        known = seed.get("spread_cents") is not None
+        yield "seed", _spread(seed) if known else "–"
+
+
+def _spread(seed: Mapping[str, Any]) -> str:
+    return f"{seed['spread_cents']:.2f} cents spread over {seed['seeds']} seeds"
 
 
 def _same(entry: Mapping[str, Any] | None) -> str:

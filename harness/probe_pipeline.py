@@ -7,6 +7,7 @@ window is. The level that a window is said to have then tells when its centre wa
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -14,14 +15,17 @@ from numpy.typing import NDArray
 
 from extractors.audio import Audio
 from extractors.base import Extractor
-from extractors.pipeline import PipelineResult
+from extractors.pipeline import SAMPLE_RATE, Pipeline, PipelineResult
 
+from . import probe_signals as signals
 from .probe_line import clock_line
 from .tasks.base import Task
 
 TONE_HZ = 200.0  # whole periods fit into any window of some tenths of a second
 SR = 22050  # Hz: off the chain's own rate, so that resampling is heard too
 SECONDS, QUICK_SECONDS = 40.0, 20.0
+JOINED_HZ = (110.0, 220.0, 330.0, 150.0, 420.0, 100.0)  # one second each, in turn
+JOINED = 12  # windows that are concatenated
 EDGE = 2  # windows at either end, where the resampler rings
 
 
@@ -35,7 +39,9 @@ def probe(system: Extractor, task: Task, *, seed: int, quick: bool) -> dict[str,
         quick: half as much audio.
 
     Returns:
-        As :func:`harness.probe_spectrogram.probe`.
+        As :func:`harness.probe_spectrogram.probe`; with ``batching=concat`` also the
+        section ``concat``: ``windows``, ``offset_per_window`` in frames, and the fields
+        of :class:`extractors.concat.ConcatReport`, ``None`` where undefined.
     """
     seconds = QUICK_SECONDS if quick else SECONDS
     found = system.extract([_ramp(seconds)])[0]
@@ -46,6 +52,7 @@ def probe(system: Extractor, task: Task, *, seed: int, quick: bool) -> dict[str,
         "frames": len(heard),
         "bias_cents": None,
         **_invariances(system, task, seed),
+        **_concat(system, seed),
         "notes": [],
     }
 
@@ -78,6 +85,23 @@ def _invariances(system: Extractor, task: Task, seed: int) -> dict[str, Any]:
         "order": _compared(task, first, turned),
         "repeat": _compared(task, first, again),
     }
+
+
+def _concat(system: Extractor, seed: int) -> dict[str, Any]:
+    """What joining does to windows of unlike voices, where the system joins them."""
+    if not isinstance(system, Pipeline) or system.batching != "concat":
+        return {}
+    voices = [
+        signals.voice(JOINED_HZ[i % len(JOINED_HZ)], 1.0, SAMPLE_RATE, seed + i).samples
+        for i in range(JOINED)
+    ]
+    report = system.compare_concat(np.stack(voices))
+    found = {
+        name: value if np.isfinite(value) else None
+        for name, value in asdict(report).items()
+    }
+    each = report.offset_frames / (JOINED - 1)
+    return {"concat": {"windows": JOINED, "offset_per_window": each, **found}}
 
 
 def _compared(

@@ -96,11 +96,13 @@ def checked(
     return ledger, check(ledger, run, values)
 
 
-def report_block(run: Run, summaries: Any, name: str) -> Block:
-    """The ledger as a part of the report of ``run``."""
+def report_block(
+    run: Run, summaries: Any, name: str, config_dir: Path | None = None
+) -> Block:
+    """The ledger as a part of the report of ``run``; arguments as :func:`checked`."""
     from harness.report.privacy import Scrubber
 
     from . import view
 
-    ledger, findings = checked(run, name, summaries=summaries)
+    ledger, findings = checked(run, name, config_dir, summaries)
     return view.block(ledger, findings, Scrubber(run))

@@ -24,7 +24,7 @@ class Metric:
     Attributes:
         name: stable identifier; thresholds are part of it, as in ``rpa_50c``.
         unit: ``"1"`` for a ratio, else ``cents, s, Hz, bytes, x, frames/s, 1/s`` or
-            what is counted, as ``clips, copies, stages``.
+            what is counted, as ``clips, copies, frames, stages``.
         direction: ``higher`` or ``lower`` is better, ``zero`` (closer to 0 is
             better), or ``none`` (descriptive, never gated by direction).
         definition: one sentence with its source.

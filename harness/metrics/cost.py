@@ -18,6 +18,7 @@ from harness.meter.statistics import iqr_ratio, median_value, percentile_value
 from harness.validity import device_of, speed_faults
 
 from .base import Metric, Value
+from .concat import concat_values
 from .cost_definitions import (
     COST,
     LATENCIES,
@@ -80,6 +81,7 @@ def cost_values(record: Record, samples: pd.DataFrame | None) -> dict[str, Value
         **stream_values(record, samples, _no_speed(record)),
         **placement_values(record, device_of(record), _no_speed(record)),
         **_behaviour(record),
+        **concat_values(record),
     }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from extractors.stages import STAGES
 
 from .base import Metric
+from .concat import CONCAT
 from .placement import PLACEMENT
 from .stream import STREAM
 
@@ -218,5 +219,6 @@ COST: tuple[Metric, ...] = (
     *STAGE,
     *PLACEMENT,
     *_behaviour_metrics(),
+    *CONCAT,
     *_run_metrics(),
 )

@@ -112,6 +112,12 @@ HEADLINE_STREAM = (
     Column("stream_agreement_ratio", ("as off-", "line %"), 100),
     Column("stream_delay_s", ("delay", "ms"), 1000, digits=None),
 )
+#: What it shows besides where windows were concatenated.
+HEADLINE_CONCAT = (
+    Column("concat_edge_error_cents", ("edge", "cents")),
+    Column("concat_window_offset_frames", ("drift a", "window fr."), digits=2),
+    Column("concat_value_error_cents", ("values", "cents")),
+)
 #: Per-clip tables show the first of these that has a value anywhere.
 CLIP_METRICS = ("pitch_f1_50c", "rpa_50c", "agreement_rpa_50c")
 _OTHER_TASK_COLUMNS = 8
@@ -149,8 +155,11 @@ def cost_columns(
     """Columns of the cost table; arguments as for :func:`accuracy_columns`."""
     if wide:
         return [generic(m) for m in metrics if m.name in present]
-    streamed = any(column.metric in present for column in HEADLINE_STREAM)
-    return [*HEADLINE_COST, *(HEADLINE_STREAM if streamed else ())]
+    shown = list(HEADLINE_COST)
+    for more in (HEADLINE_STREAM, HEADLINE_CONCAT):
+        if any(column.metric in present for column in more):
+            shown += more
+    return shown
 
 
 def generic(metric: Metric) -> Column:

@@ -53,7 +53,9 @@ def report(flags: Flags, words: Sequence[str]) -> int:
         by=flags.by,
         calibrate=flags.calibrate,
         replacements=replacements(sources[0].run) if len(sources) == 1 else (),
-        blocks=[report_block(s.run, s.summaries, claims) for s in sources]
+        blocks=[
+            report_block(s.run, s.summaries, claims, flags.config_dir) for s in sources
+        ]
         if claims
         else (),
     )

@@ -12,6 +12,7 @@ from harness.verdict import NOT_APPLICABLE, QUIET, as_dict
 
 from . import text
 from .privacy import Scrubber
+from .requirements import requirement_block
 from .stages import stage_table
 from .table import Block, Row, Table, TableRow, result_tables
 
@@ -96,7 +97,7 @@ def build_page(
     rows = [row for source in sources for row in rows_of(source, len(sources) > 1)]
     scored, cost = metrics_of(rows)
     tables = result_tables(rows, scored, cost, wide)
-    stages = stage_table(rows) if wide else None
+    stages = stage_table(rows) if wide or _chained(rows) else None
     tables += [stages] if stages else []
     if by:
         tables[0] = split_table(rows, scored, tuple(by), wide)
@@ -106,6 +107,7 @@ def build_page(
     if not rows:
         tables = []  # everything was skipped: the reasons stand below
     scrub = Scrubber(*runs)
+    required = requirement_block(gate_data(gate))
     page = Page(
         " + ".join(run.name for run in runs),
         tuple(line for run in runs for line in head_of(run)),
@@ -113,10 +115,19 @@ def build_page(
         tuple(text.unique(line for run in runs for line in left_out(run))),
         gate_lines(gate_data(gate)),
         str(gate_data(gate).get("verdict", "")),
-        (*(block(found, scrub) for found in replacements), *blocks),
+        (
+            *([required] if required else ()),
+            *(block(found, scrub) for found in replacements),
+            *blocks,
+        ),
         tuple(rows),
     )
     return scrubbed(page, scrub)
+
+
+def _chained(rows: Sequence[Row]) -> bool:
+    """Whether a chain was measured, of which the stages are the result."""
+    return any(row.record.data["cell"]["task"]["name"] == "pipeline" for row in rows)
 
 
 def scrubbed(page: Page, scrub: Scrubber) -> Page:
@@ -358,13 +369,16 @@ def gate_data(gate: Any) -> Mapping[str, Any]:
 def gate_lines(gate: Mapping[str, Any]) -> tuple[str, ...]:
     """One line with the verdict; then notes, rules that did not pass, comparisons.
 
-    A rule that compares with something tells what it found also where it passed.
+    A rule that compares with something tells what it found also where it passed; one
+    that states a requirement stands in a table of its own.
     """
     if not gate:
         return ()
     lines = [f"Gate {gate.get('gate') or ''}".strip(), *gate.get("notes", ())]
     lines += [f"{gate['verdict']}  {gate['reason']}"] if gate.get("reason") else []
     for rule in gate.get("rules", ()):
+        if rule.get("requirement"):
+            continue
         quiet = rule["verdict"] in QUIET
         compared = " to " in str(rule.get("bound"))
         if not quiet or (compared and rule["verdict"] != NOT_APPLICABLE):

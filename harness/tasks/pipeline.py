@@ -204,7 +204,12 @@ class PipelineTask:
         }
 
     def notes(self, record: Mapping[str, Any]) -> list[str]:
-        """How long all windows would take, where a part of them was asked for."""
+        """That batches were halved; how long all windows would take, if not all did."""
+        batch = (record.get("describe") or {}).get("batch_size", "")
+        halved = [f"memory ran out: batches of {batch}, same result"]
+        return (halved if "→" in batch else []) + self._extrapolated(record)
+
+    def _extrapolated(self, record: Mapping[str, Any]) -> list[str]:
         dataset = record["cell"]["dataset"]
         done = (record.get("data") or {}).get("seconds") or 0.0
         spent = record.get("accuracy_pass_s") or 0.0

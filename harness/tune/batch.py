@@ -234,10 +234,9 @@ def render(label: str, search: Search) -> str:
     line_found = fit(search.tried)
     if line_found is not None:
         constant, slope = line_found
-        lines += [
-            "",
-            f"  peak ≈ {_gib(constant)} GiB + {slope / 2**10:.1f} KiB × batch",
-        ]
+        grows = f" + {slope / 2**10:.1f} KiB × batch" if slope > 0 else ""
+        more = "" if grows else ", and does not grow with the batch"
+        lines += ["", f"  peak ≈ {_gib(constant)} GiB{grows}{more}"]
     size = advised(search.tried)
     told = "no batch size fits" if size is None else f"batch_size={size}"
     lines += ["", f"  advised: {told}", *_beside(search)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ FOREIGN = ("dataset", "effort", "scenarios", "gate", "experiment", "budget", "vo
 LONGEST_AUDIO_S = 120.0  # what the harness gives a system in one call, at most
 SHORTEST_AUDIO_S = 10.0
 UNAVAILABLE = 4
+LIKE = 0.75  # of two keys, from which on one is a misspelling of the other
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,7 @@ def parse(words: Sequence[str]) -> tuple[Options, list[str]]:
     for word in words[1:]:
         key, equals, value = word.partition("=")
         if not equals or key not in _KEYS:
+            _refuse_misspelt(key, topic)
             rest.append(word)
             continue
         if key not in _OF[topic]:
@@ -123,6 +126,13 @@ def parse(words: Sequence[str]) -> tuple[Options, list[str]]:
     made = Options(topic, calls, own.get("audio"))
     more = {key: own[key] for key in ("share", "largest") if key in own}
     return replace(made, **more), rest
+
+
+def _refuse_misspelt(key: str, topic: str) -> None:
+    """Name the topic's own key that was probably meant; others know but theirs."""
+    meant = get_close_matches(key, _OF[topic], 1, LIKE)
+    if meant and "." not in key:
+        raise ConfigError(f"unknown key '{key}'; did you mean '{meant[0]}'?")
 
 
 def _number(key: str, text: str) -> Any:

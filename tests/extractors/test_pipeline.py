@@ -112,3 +112,30 @@ def test_shorter_than_a_window_says_so(chain):
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Pipeline(**options)
+
+
+def test_what_the_memory_manager_did_is_described(monkeypatch):
+    """The call whose batch became smallest counts, also after others."""
+    import torch
+
+    from extractors.crepe import Crepe
+
+    system = Pipeline(model="tiny", device="cpu", window_hop_s=1.0)
+    clip = voice(2.0)
+    (expected,) = system.extract([clip])
+    assert system.describe()["batch_size"] == "2048 frames, 0 halvings"
+    assert "GiB free on cpu, " in system.describe()["memory"]
+    original = Crepe.infer
+
+    def infer(self, clips):
+        if self.batch_size > 512:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        yield from original(self, clips)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Crepe, "infer", infer)
+        (found,) = system.extract([clip])
+    np.testing.assert_array_equal(found.f0_hz, expected.f0_hz)
+    system.extract([clip])
+    told = "2048 → 1024 → 512 frames, 2 halvings"
+    assert system.describe()["batch_size"] == told

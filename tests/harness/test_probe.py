@@ -342,6 +342,19 @@ def test_render_shows_what_was_found(build):
     assert "time offset  –" in broken and "note: clock" in broken
 
 
+def test_render_shows_the_probe_of_another_task():
+    """A spectrogram has a clock, and answers that repeat or do not; no pitch."""
+    clock = {"offset_s": 0.001, "offset_se_s": 1e-4}
+    clock |= {"drift_s_per_min": 0.0, "drift_se_s_per_min": 1e-4}
+    order = {"identical": False, "moved_ratio": 0.25, "max_cents": None}
+    sections = {"order": order, "repeat": {**order, "identical": True}}
+    found = {**clock, "frames": 40, "bias_cents": None, **sections, "notes": []}
+    names = [line.split("  ")[0] for line in render(found).splitlines()]
+    assert names == ["time offset", "clock drift", "order", "repeat"]
+    assert "time offset  +1.000 ± 0.100 ms" in render(found)
+    assert "differs: 25.0 % of frames move" in render(found)
+
+
 # signals
 
 

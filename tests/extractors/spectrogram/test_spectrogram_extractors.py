@@ -58,6 +58,24 @@ def test_blocks_of_frames_leave_no_seam(transform, clip, monkeypatch):
     assert np.allclose(parts, whole, rtol=1e-5, atol=1e-5 * whole.max())
 
 
+@pytest.mark.parametrize("transform", ["stft", "mel"])
+def test_threads_do_not_show(transform, clip):
+    """Bit for bit: a dense product of the mel filters differs with their number."""
+    import torch
+
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 4):
+            torch.set_num_threads(threads)
+            found.append(
+                one("torch_spectrogram", clip, transform=transform, device="cpu")
+            )
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        np.testing.assert_array_equal(found[0].values, other.values)
+
+
 def test_a_tone_lies_in_its_bin(clip):
     found = one("torch_spectrogram", clip, transform="cqt", fmin=55.0)
     # two octaves above 55 Hz, in the middle of the clip

@@ -60,6 +60,17 @@ def test_the_report_carries_the_claims(made, capsys):
     assert "Published figures" not in (made / "report.md").read_text()
 
 
+def test_claims_of_a_configuration_folder(made, capsys, tmp_path):
+    """By name, in ``claims`` as in ``report``."""
+    (tmp_path / "conf" / "claims").mkdir(parents=True)
+    (tmp_path / "made.yaml").rename(tmp_path / "conf" / "claims" / "ours.yaml")
+    more = ["claims=ours", "--config-dir", str(tmp_path / "conf")]
+    for command in ("claims", "report"):
+        assert main([command, "base", *more]) == 0
+        assert "Claims ours: 1 reproduced" in capsys.readouterr().out
+    assert main(["report", "base", "claims=ours"]) == 2
+
+
 def test_shipped_claims_of_a_run(base, capsys, tmp_path):
     out = tmp_path / "elsewhere"
     assert main(["claims", "base", "--out", str(out)]) == 0

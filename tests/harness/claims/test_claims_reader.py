@@ -146,6 +146,7 @@ def test_figures_of_the_sources_are_all_there():
     }
     for figure in ("~1.76 ms", "~200 ms", "114 x", "113 x", "131 s", "4.1 h", "99.0 %"):
         assert figure in texts["voice_man"]
+    assert "568 windows/s" in texts["voice_man"]
     for figure in ("176 ms", "1.76 s", "17.6 s", "160 x", "63 x", "63–100 x", "100 x"):
         assert figure in texts["voice_man"]
     for figure in ("200 MB", "900 MB", "1.8 GB", "2 GB", "4 GB", "< 6 GB", "< 1 MB"):

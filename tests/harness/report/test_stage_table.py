@@ -6,6 +6,7 @@ import io
 from harness.metrics.base import Value
 from harness.report.csvfile import summary_csv
 from harness.report.document import document
+from harness.report.html import html
 from harness.report.page import Source, build_page
 from harness.report.privacy import Scrubber
 from harness.report.stages import stage_devices, stage_table
@@ -56,6 +57,18 @@ def test_without_stages_there_is_no_table(demo):
     page = build_page([Source(run, summaries)], wide=True)
     assert stage_table(page.rows) is None
     assert page.tables[-1].title == "Cost"
+
+
+def test_a_chain_shows_its_stages_unasked(demo):
+    """In the page once, and not below the figure again."""
+    run, summaries = demo
+    told(demo)
+    assert "Stages" not in build_page([Source(run, summaries)]).tables[-1].title
+    first = run.records[0].data["cell"]
+    first["task"] = {**first["task"], "name": "pipeline"}
+    page = build_page([Source(run, summaries)])
+    assert page.tables[-1] == stage_table(page.rows)
+    assert html(page, [Source(run, summaries)]).count("Stages, % of the time") == 1
 
 
 def test_csv_and_json_tell_of_them(demo):

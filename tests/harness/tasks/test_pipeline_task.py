@@ -9,12 +9,13 @@ import pytest
 from extractors.audio import Audio
 from extractors.base import Extractor
 from extractors.errors import TrackError
-from extractors.pipeline import PipelineResult, Recorded, Zone
+from extractors.pipeline import Pipeline, PipelineResult, Recorded, Zone
 from harness.compose import compose
 from harness.config import DatasetConfig, PipelineConfig
 from harness.datasets.base import Truth
 from harness.datasets.escalation import ZonedTruth
 from harness.datasets.registry import open_dataset
+from harness.metrics.concat import concat_values
 from harness.probe_pipeline import probe
 from harness.tasks import make_task
 from harness.tasks.base import Item
@@ -137,6 +138,25 @@ def test_the_clock_is_measured(task, late):
     assert found["order"]["identical"] and found["repeat"]["identical"]
 
 
+def test_what_joining_windows_does_is_measured(task):
+    """Only where it was asked for: ``batching=concat``."""
+    joining = Pipeline(model="tiny", device="cpu", batching="concat")
+    found = probe(joining, task, seed=0, quick=True)
+    concat = found["concat"]
+    assert (concat["windows"], concat["offset_per_window"]) == (12, 1.0)
+    assert concat["edge_error_cents"] > 10 * concat["inner_error_cents"]
+    values = concat_values({"probe": found})
+    assert values["concat_window_offset_frames"].value == 1.0
+    assert values["concat_edge_error_cents"].value == concat["edge_error_cents"]
+    assert values["concat_value_error_cents"].n == 12
+    assert "concat" not in probe(Levels(), task, seed=0, quick=True)
+    alone = concat_values({"probe": {"offset_s": 0.0}})
+    assert {v.reason for v in alone.values()} == {"its windows are not concatenated"}
+    concat["edge_error_cents"] = None
+    undefined = concat_values({"probe": found})["concat_edge_error_cents"]
+    assert (undefined.value, undefined.reason) == (None, "no frame is voiced in both")
+
+
 def test_a_part_of_the_windows_is_extrapolated_and_says_so(task):
     record = {
         "cell": {"dataset": {"kind": "windows", "seconds": 74446.0}},
@@ -150,6 +170,15 @@ def test_a_part_of_the_windows_is_extrapolated_and_says_so(task):
     assert task.notes({**record, "data": {"seconds": 74446.0}}) == []
     other = {"cell": {"dataset": {"kind": "escalation", "seconds": 60.0}}}
     assert task.notes(other) == []
+
+
+def test_halved_batches_are_told(task):
+    record = {"cell": {"dataset": {"kind": "escalation", "seconds": 60.0}}}
+    whole = {"batch_size": "2048 frames, 0 halvings"}
+    assert task.notes({**record, "describe": whole}) == []
+    halved = {"batch_size": "2048 → 1024 frames, 1 halvings"}
+    (note,) = task.notes({**record, "describe": halved})
+    assert note.startswith("memory ran out: batches of 2048 → 1024 frames")
 
 
 @pytest.mark.parametrize(

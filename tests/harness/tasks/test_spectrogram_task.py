@@ -67,7 +67,9 @@ def test_systems_of_another_task_are_skipped_with_the_reason():
     assert kinds == {("spectrogram", "torch_spectrogram"), ("f0", "librosa_yin")}
     reasons = sorted(skipped.reason for skipped in plan.skipped)
     assert reasons[0].startswith("librosa_yin does not do the task spectrogram; use ")
-    assert reasons[1].startswith("torch_spectrogram does not do the task f0; use ")
+    assert reasons[1].startswith(
+        "torch_spectrogram does not do the task f0; use task=spectrogram or crepe"
+    )
     with pytest.raises(ConfigError, match="extracts no F0"):
         build_f0("torch_spectrogram", {})
 

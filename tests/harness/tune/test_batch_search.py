@@ -127,6 +127,9 @@ def test_shown_and_as_data():
     shown = [trial["batch_size"] for trial in document["trials"]]
     assert shown == sorted(shown)
     assert "no batch size fits" in render("mine", searched(free=MIB))
+    assert "GiB + 1024.0 KiB × batch" in text
+    shrinking = render("mine", searched(slope=-100, largest=512))
+    assert "GiB, and does not grow with the batch\n" in shrinking
 
 
 def test_the_command_measures(faulty, tmp_path, monkeypatch, capsys):
@@ -160,6 +163,8 @@ def test_memory_that_runs_out_ends_no_search(faulty, tmp_path, monkeypatch, caps
         (["tune", "leak", "share=0.5"], "leak takes no share; it has calls, audio"),
         (["tune", "leak", "share=5"], "leak takes no share"),
         (["tune", "batch-size", "share=5"], "expected a number from 0.01 to 1"),
+        (["tune", "batch-size", "largst=5"], "'largst'; did you mean 'largest'?"),
+        (["tune", "leak", "cals=50"], "unknown key 'cals'; did you mean 'calls'?"),
         (["tune", "leak", "extractor=crep"], "did you mean 'crepe'?"),
         (["tune", "leak", "dataset.root=/x"], "tune makes its own signal"),
         (["tune", "batch-size", "extractor=librosa_yin"], "has no batch_size"),
