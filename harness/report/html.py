@@ -82,7 +82,7 @@ def _content(page: Page, sources: Sequence[Source]) -> dict[str, Any]:
     contours = worst_contours(rows, clips)
     figures = _figures(rows, metric)
     shown = [_shown(clip, scrub) for clip in clips[:MAX_CLIPS]]
-    stages, above = stage_table(rows), {table.title for table in page.tables}
+    stages = stage_table(rows)
     drawn = {f"contour-{i}": figure for i, (_, figure) in enumerate(contours)}
     return {
         "page": page,
@@ -94,7 +94,9 @@ def _content(page: Page, sources: Sequence[Source]) -> dict[str, Any]:
         ],
         "clips": _clip_table(shown, len(clips), metric),
         "legend": _legend(rows),
-        "stages": stages if stages and stages.title not in above else None,
+        "stages": stages,
+        # that of the stages stands below its figure, where it may fold
+        "tables": [t for t in page.tables if not stages or t.title != stages.title],
         "span_s": SPAN_S,
         "score": text.number,
         "environment": scrub.data(_environment(sources)),
