@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .base import choose
+from .call_record import CallRecord
 from .errors import ConfigError
 from .gpu_backend import Floats, GPUAudioBackend
 from .service_audio import as_audio, as_windows, service_grid
-from .torch_crepe_extractor import CallRecord
 from .track import F0Track
 
 ALGORITHMS = ("crepe", "pyin")

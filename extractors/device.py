@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -24,6 +27,49 @@ def check_device(name: str) -> str:
     if name not in DEVICES:
         raise ConfigError(f"device={name}{nearest(str(name), DEVICES)}")
     return name
+
+
+def check_indexed(device: str) -> str:
+    """Accept ``auto``, ``cpu``, ``cuda`` and ``cuda:<number>``.
+
+    Raises:
+        ConfigError: any other name.
+    """
+    name, colon, index = device.partition(":")
+    check_device(name)
+    if colon and (name != "cuda" or not re.fullmatch(r"\d+", index)):
+        raise ConfigError(f"device={device} must be auto, cpu, cuda or cuda:<number>")
+    return device
+
+
+def check_present(device: str) -> None:
+    """Refuse a number that no GPU has.
+
+    Raises:
+        UnavailableError: there are fewer GPUs.
+    """
+    index = device.partition(":")[2]
+    if index:
+        import torch
+
+        count = torch.cuda.device_count()
+        if int(index) >= count:
+            raise UnavailableError(
+                f"device={device}: torch finds {count} CUDA devices here, the last one "
+                f"is cuda:{count - 1}"
+            )
+
+
+@contextmanager
+def current(device: str) -> Iterator[None]:
+    """Make ``cuda:1`` the thread's current device; ``cuda`` is the first one."""
+    if ":" not in device:
+        yield
+        return
+    import torch
+
+    with torch.cuda.device(device):
+        yield
 
 
 def resolve(name: str) -> str:

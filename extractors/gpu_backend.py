@@ -12,15 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from .audio import Audio
 from .base import choose
+from .call_record import CallRecord
 from .concat import ConcatReport, compare, split
-from .device import cuda_missing
+from .device import check_indexed, cuda_missing
 from .errors import DeviceMemoryError, UnavailableError
 from .memory import MemoryManager
 from .service_audio import Windows, as_windows, service_grid
 from .sharding import Shards
 from .sharing import plan_sharing
 from .spectrogram.nnaudio_backend import NNAudioBackend
-from .torch_crepe_extractor import CallRecord, TorchCrepeExtractor, check_indexed
+from .torch_crepe_extractor import TorchCrepeExtractor
 from .track import F0Track
 from .windows import BATCHING, REDUCERS, WindowPlan, WindowSummary, summarise
 

@@ -30,8 +30,8 @@ from .stages import stage
 from .windows import BATCHING, plan_windows
 
 if TYPE_CHECKING:
+    from .call_record import CallRecord
     from .concat import ConcatReport
-    from .torch_crepe_extractor import CallRecord
 
 SAMPLE_RATE = 16000  # Hz, of everything behind resampling
 HOP_S = 0.01  # the service's hop of sr // 100 samples

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .audio import Audio
+from .call_record import CallRecord as CallRecord
 from .cpu_backend import CPUFallbackBackend as CPUFallbackBackend
 from .escalation import (
     EscalationRule,
@@ -35,7 +36,6 @@ from .gpu_backend import GPUAudioBackend as GPUAudioBackend
 from .memory import MemoryManager as MemoryManager
 from .service_audio import as_audio
 from .spectrogram.nnaudio_processor import NNAudioProcessor as NNAudioProcessor
-from .torch_crepe_extractor import CallRecord as CallRecord
 from .torch_crepe_extractor import TorchCrepeExtractor as TorchCrepeExtractor
 from .windows import plan_windows
 

@@ -10,80 +10,37 @@ runs. Recordings of more than an hour, or of more than a GPU holds, go through
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .audio import Audio
 from .base import check_range, choose
+from .call_record import CallRecord
 from .crepe import Crepe
 from .crepe.extractor import MODELS, Posteriors, check_batch_size
 from .crepe.frames import SAMPLE_RATE
 from .decoders.bins import allowed_bins
-from .device import check_device, cuda_missing, resolve
-from .errors import ConfigError, DeviceMemoryError, UnavailableError
+from .device import check_indexed, check_present, cuda_missing, current, resolve
+from .errors import DeviceMemoryError, UnavailableError
+from .halving import Found, Work, in_batches
 from .long_form import posteriors_in_pieces
 from .memory import MemoryManager, is_out_of_memory, release
-from .service_audio import Rest, as_audio, as_windows, service_grid
+from .service_audio import as_audio, as_windows, service_grid
 from .sharing import Edges, Sharing, joined
 from .spill import SpilledRows
 from .track import F0Track, FrameGrid
 from .windows import REDUCERS, WindowSummary, summarise
 
 Floats = NDArray[np.float32]
-Found = TypeVar("Found")
 DECODER = "viterbi_weighted"
 LONG_S = 3600.0  # seconds; longer recordings are worked through in pieces
 #: Of a frame on a GPU: samples at 16 kHz, probabilities, likelihoods, what they take.
 DECODED_BYTES = 5000
 PROBED = (256, 1024)  # frames whose peaks tell what a frame costs
-
-
-@dataclass
-class CallRecord:
-    """What the last call did.
-
-    Attributes:
-        algorithm: model and decoder.
-        requested_device, device: asked for, and used.
-        precision: of the network.
-        clips, frames: answered so far.
-        infer_calls: calls into the network's batches; 1 for any number of windows
-            unless memory ran out.
-        batch_sizes: in frames, every one that was tried; the last one held.
-        free_bytes: free on the device when the first batch size was chosen, and
-        budget_bytes: what of it a batch may take; ``None`` where nobody says.
-        pieces: whether a recording was too long and was worked through in pieces.
-        batching, reduce, share_frames: how windows were treated, empty for one clip.
-        fallback: why it did not run where it was asked to, or ``None``.
-    """
-
-    algorithm: str
-    requested_device: str
-    device: str
-    precision: str
-    clips: int = 0
-    frames: int = 0
-    infer_calls: int = 0
-    batch_sizes: list[int] = field(default_factory=list)
-    free_bytes: int | None = None
-    budget_bytes: int | None = None
-    pieces: bool = False
-    batching: str = ""
-    reduce: str = ""
-    share_frames: bool = False
-    fallback: str | None = None
-
-    @property
-    def oom_retries(self) -> int:
-        """How often memory ran out and the batch was halved."""
-        return max(0, len(self.batch_sizes) - 1)
 
 
 class TorchCrepeExtractor:
@@ -165,7 +122,7 @@ class TorchCrepeExtractor:
         elif self.device == "auto":
             self.device = resolved
         try:
-            with self._here():
+            with current(self.device):
                 self._crepe.load()
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
@@ -193,7 +150,7 @@ class TorchCrepeExtractor:
             raise UnavailableError("peak_bytes needs a GPU; the device is cpu")
         import torch
 
-        with self._here():
+        with current(self.device):
             torch.cuda.reset_peak_memory_stats()
             before = torch.cuda.memory_allocated()
             self._fill(frames)
@@ -351,7 +308,7 @@ class TorchCrepeExtractor:
         return budget is None or needed <= budget
 
     def _in_pieces(self, clip: Audio, grid: FrameGrid) -> SpilledRows:
-        with self._here():
+        with current(self.device):
             samples = self._crepe.resampled(clip)
         return posteriors_in_pieces(
             samples,
@@ -400,44 +357,15 @@ class TorchCrepeExtractor:
             yield found.probabilities
 
     def _batched(
-        self,
-        engine: Crepe,
-        work: Callable[[Sequence[Audio]], Iterator[Found]],
-        clips: Sequence[Audio],
+        self, engine: Crepe, work: Work[Found], clips: Sequence[Audio]
     ) -> Iterator[Found]:
-        """What ``work`` finds in every clip, in whatever batches fit the device."""
         assert self.memory is not None  # _begin has loaded
-        sizes = self.record.batch_sizes
-        if not sizes:
-            sizes.append(self.memory.start(self.batch_size))
-            self.record.free_bytes = self.memory.free_bytes()
-            self.record.budget_bytes = self.memory.budget_bytes()
-        done = 0
-        while done < len(clips):
-            engine.batch_size = sizes[-1]
-            self.record.infer_calls += 1
-            try:
-                for found in self._there(work(Rest(clips, done))):
-                    done += 1
-                    yield found
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                full = True
-            else:
-                full = False
-            if full:  # outside the handler, whose traceback holds the failed frames
-                sizes.append(self.memory.smaller(sizes[-1]))
-
-    def _there(self, found: Iterator[Found]) -> Iterator[Found]:
-        """What is found; the device is the current one for the work, not beyond it."""
-        while True:
-            with self._here():
-                try:
-                    one = next(found)
-                except StopIteration:
-                    return
-            yield one
+        record = self.record
+        if not record.batch_sizes:
+            record.batch_sizes.append(self.memory.start(self.batch_size))
+            record.free_bytes = self.memory.free_bytes()
+            record.budget_bytes = self.memory.budget_bytes()
+        return in_batches(engine, work, clips, self.memory, record)
 
     def _begin(self, fmin: float, fmax: float) -> None:
         check_range(fmin, fmax)
@@ -452,42 +380,3 @@ class TorchCrepeExtractor:
             self.device,
             self.precision,
         )
-
-    def _here(self) -> AbstractContextManager[Any]:
-        """Make ``cuda:1`` the thread's current device; ``cuda`` is the first one."""
-        if ":" not in self.device:
-            return nullcontext()
-        import torch
-
-        return torch.cuda.device(self.device)
-
-
-def check_present(device: str) -> None:
-    """Refuse a number that no GPU has.
-
-    Raises:
-        UnavailableError: there are fewer GPUs.
-    """
-    index = device.partition(":")[2]
-    if index:
-        import torch
-
-        count = torch.cuda.device_count()
-        if int(index) >= count:
-            raise UnavailableError(
-                f"device={device}: torch finds {count} CUDA devices here, the last one "
-                f"is cuda:{count - 1}"
-            )
-
-
-def check_indexed(device: str) -> str:
-    """Accept ``auto``, ``cpu``, ``cuda`` and ``cuda:<number>``.
-
-    Raises:
-        ConfigError: any other name.
-    """
-    name, colon, index = device.partition(":")
-    check_device(name)
-    if colon and (name != "cuda" or not re.fullmatch(r"\d+", index)):
-        raise ConfigError(f"device={device} must be auto, cpu, cuda or cuda:<number>")
-    return device

@@ -137,13 +137,13 @@ def test_the_callers_device_is_left_alone_between_windows(monkeypatch):
     inside = []
 
     @contextlib.contextmanager
-    def here():
-        inside.append(1)
+    def current(device):
+        inside.append(device)
         yield
         inside.pop()
 
     extractor = there()
-    monkeypatch.setattr(extractor, "_here", here)
+    monkeypatch.setattr("extractors.halving.current", current)
     original = on_device.OnDevice._decoded
     seen = []
     monkeypatch.setattr(
