@@ -10,6 +10,7 @@ import cProfile
 import gc
 import pstats
 import sys
+import time
 from array import array
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,6 +22,7 @@ from extractors.stages import listening
 from harness.config import EffortConfig
 from harness.jobs import Job, Teller
 from harness.meter import memory
+from harness.meter.stage_recorder import StageRecorder
 from harness.meter.timing import run_passes
 from harness.probe_signals import voice
 from harness.tasks import make_task
@@ -142,24 +144,41 @@ def leak(job: Job, teller: Teller) -> dict[str, Any]:
 
 
 def profile(job: Job, teller: Teller) -> dict[str, Any]:
-    """Operations of torch with a Chrome trace, then functions of Python.
+    """Stages, operations of torch with a Chrome trace, then functions of Python.
 
-    Both slow down what they watch, so each has calls of its own, and neither is a
+    Profilers slow down what they watch, so each has calls of its own, and none is a
     timing: only shares and counts mean anything.
     """
     bench = _Bench(job, teller)
     bench.between()
     bench.call()
-    folder = Path(job.tuning["folder"])
-    operations = None
+    folder, calls = Path(job.tuning["folder"]), int(job.tuning["calls"])
+    stages, operations = _stages(bench, calls), None
     if "torch" in sys.modules:
-        operations = _operations(bench, int(job.tuning["calls"]), folder / "trace.json")
+        operations = _operations(bench, calls, folder / "trace.json")
     return {
         "audio_s": bench.item.seconds,
-        "calls": int(job.tuning["calls"]),
+        "calls": calls,
+        "stages": stages,
         "operations": operations,
-        "functions": _functions(bench, int(job.tuning["calls"]), folder),
+        "functions": _functions(bench, calls, folder),
     }
+
+
+def _stages(bench: _Bench, calls: int) -> dict[str, float]:
+    """Seconds of a call by stage, whatever threads work in it; the rest is ``other``.
+
+    Empty where an extractor marks no stages.
+    """
+    recorder, wall = StageRecorder(sync=bench.sync), 0.0
+    for _ in range(calls):
+        bench.between()
+        began = time.perf_counter()
+        with listening(recorder):
+            bench.call()
+        wall += time.perf_counter() - began
+    found = {name: seconds / calls for name, seconds in recorder.take().items()}
+    return found and {**found, "other": wall / calls - sum(found.values())}
 
 
 class _Annotated:

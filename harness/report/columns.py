@@ -107,6 +107,7 @@ HEADLINE_COST = (
 #: What it shows besides where the scenario ``stream`` was measured.
 HEADLINE_STREAM = (
     Column("stream_chunk_p50_s", ("chunk", "p50 ms"), 1000, digits=None),
+    Column("stream_chunk_p95_s", ("chunk", "p95 ms"), 1000, digits=None),
     Column("stream_chunk_p99_s", ("chunk", "p99 ms"), 1000, digits=None),
     Column("stream_deadline_miss_ratio", ("late", "%"), 100),
     Column("stream_agreement_ratio", ("as off-", "line %"), 100),

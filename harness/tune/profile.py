@@ -1,4 +1,4 @@
-"""What takes the time: operations of torch and functions of Python, as tables."""
+"""What takes the time: stages, operations of torch, functions of Python, as tables."""
 
 from __future__ import annotations
 
@@ -18,15 +18,26 @@ def render(label: str, found: Mapping[str, Any], folder: str) -> str:
     """
     head = f"{label}: {found['calls']} calls of {found['audio_s']:g} s of audio each"
     lines = [f"{head}; profilers slow down what they watch, read shares only", ""]
+    if found["stages"]:
+        lines += [*_stages(found["stages"]), ""]
     operations = found["operations"]
     if operations is None:
         lines.append("  torch is not used: no operations and no trace")
     else:
         lines += _operations(operations)
     lines += ["", *_functions(found["functions"])]
-    names = "functions.pstats" if operations is None else "trace.json, functions.pstats"
-    lines += ["", f" files {folder}/{{{names}}}"]
+    traced = "" if operations is None else "trace.json and "
+    lines += ["", f" files {traced}functions.pstats in {folder}"]
     return "\n".join(lines) + "\n"
+
+
+def _stages(seconds: Mapping[str, float]) -> list[str]:
+    total = sum(seconds.values())
+    lines = [f"  {'ms':>9}  {'%':>5}          stage"]
+    for name in sorted(seconds, key=lambda name: -seconds[name]):
+        share = 100.0 * seconds[name] / total
+        lines.append(f"  {1e3 * seconds[name]:>9.3f}  {share:>5.1f}          {name}")
+    return lines
 
 
 def _operations(rows: Sequence[Mapping[str, Any]]) -> list[str]:
