@@ -110,7 +110,7 @@ HEADLINE_STREAM = (
     Column("stream_chunk_p95_s", ("chunk", "p95 ms"), 1000, digits=None),
     Column("stream_chunk_p99_s", ("chunk", "p99 ms"), 1000, digits=None),
     Column("stream_deadline_miss_ratio", ("late", "%"), 100),
-    Column("stream_agreement_ratio", ("as off-", "line %"), 100),
+    Column("stream_agreement_ratio", ("as offline", "%"), 100),
     Column("stream_delay_s", ("delay", "ms"), 1000, digits=None),
 )
 #: What it shows besides where windows were concatenated.

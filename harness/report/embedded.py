@@ -1,8 +1,8 @@
 """A run as a piece of a document of the user's: what ``report --into`` writes.
 
-One table of cells, with accuracy and cost in the same row, one of comparisons with
-their intervals as the gate judged them, and below both where and when this was measured
-and which command repeats it.
+One table of cells, with accuracy and cost in the same row, one of the stages of a
+chain, one of comparisons with their intervals as the gate judged them, and below where
+and when this was measured and which command repeats it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from harness.verdict import NOT_APPLICABLE
 
 from . import text
-from .columns import Column
+from .columns import HEADLINE_CONCAT, HEADLINE_STREAM, Column, accuracy_columns
 from .markdown import escape, untitled
-from .page import SPACE, gate_data, head_of, left_out, rows_of
+from .page import SPACE, chained, gate_data, head_of, left_out, metrics_of, rows_of
 from .privacy import Scrubber
+from .stages import stage_table
 from .table import (
     Head,
     Notes,
@@ -64,6 +65,8 @@ def embedded(source: Source, gate: Any) -> str:
     rows = rows_of(source)
     scrub = Scrubber(source.run)
     blocks = [untitled(_cells(rows))] if rows else []
+    stages = stage_table(rows) if chained(rows) else None
+    blocks += [untitled(stages)] if stages else []
     compared = list(_compared(gate_data(gate), scrub))
     if compared:
         blocks.append(untitled(_comparisons(compared)))
@@ -92,9 +95,21 @@ def repeating(command: str) -> str:
     return shlex.join(kept)
 
 
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    """Those that show something: accuracy of the task, speed, memory, scenarios."""
+    scored, _ = metrics_of(rows)
+    names = {metric.name for metric in scored}
+    other = not any(column.metric in names for column in COLUMNS)  # a task of its own
+    own = accuracy_columns(scored, present(rows), wide=False) if other else []
+    return [
+        column
+        for column in (*own, *COLUMNS, *HEADLINE_STREAM, *HEADLINE_CONCAT)
+        if any(column.show(row.values, {}) != text.UNDEFINED for row in rows)
+    ]
+
+
 def _cells(rows: Sequence[Row]) -> Table:
-    known = present(rows)
-    columns = [column for column in COLUMNS if column.metric in known]
+    columns = _columns(rows)
     notes = Notes()
 
     def cells(row: Row, first: Row) -> tuple[str, ...]:

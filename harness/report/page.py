@@ -97,7 +97,7 @@ def build_page(
     rows = [row for source in sources for row in rows_of(source, len(sources) > 1)]
     scored, cost = metrics_of(rows)
     tables = result_tables(rows, scored, cost, wide)
-    stages = stage_table(rows) if wide or _chained(rows) else None
+    stages = stage_table(rows) if wide or chained(rows) else None
     tables += [stages] if stages else []
     if by:
         tables[0] = split_table(rows, scored, tuple(by), wide)
@@ -125,7 +125,7 @@ def build_page(
     return scrubbed(page, scrub)
 
 
-def _chained(rows: Sequence[Row]) -> bool:
+def chained(rows: Sequence[Row]) -> bool:
     """Whether a chain was measured, of which the stages are the result."""
     return any(row.record.data["cell"]["task"]["name"] == "pipeline" for row in rows)
 

@@ -17,9 +17,9 @@ from .table import Head, Row, Table, TableRow, tabulate
 
 #: Heading of the stages that state a device, or none.
 _HEADS = {
-    "cpu": ("on the", "CPU"),
-    "cuda": ("on the", "GPU"),
-    NOT_STATED: ("device", NOT_STATED),
+    "cpu": ("on the CPU", "%"),
+    "cuda": ("on the GPU", "%"),
+    NOT_STATED: (f"device {NOT_STATED}", "%"),
 }
 _COPIES = tuple(f"{way}_copies" for way in DIRECTIONS)
 _BYTES = tuple(f"{way}_bytes" for way in DIRECTIONS)
@@ -43,7 +43,9 @@ def stage_table(rows: Sequence[Row]) -> Table | None:
         shown = [_stages(row, found.get(device, [])) for device in devices]
         return (*shown, *(_copied(row) if copies else ()))
 
-    heads = [Head(*_HEADS.get(name, ("on", name)), left=True) for name in devices]
+    heads = [
+        Head(*_HEADS.get(name, (f"on {name}", "%")), left=True) for name in devices
+    ]
     if copies:
         heads += [Head(way, unit) for way in DIRECTIONS for unit in ("copies", "MiB")]
     table = tabulate("Stages, % of the time", rows, heads, cells)

@@ -3,12 +3,14 @@
     python tests/studies/engine_limits.py peak
     python tests/studies/engine_limits.py stages --model full --frames 96
     python tests/studies/engine_limits.py hours --model tiny --hours 3
+    python tests/studies/engine_limits.py chunks --model full
 
 *peak* times a loop of fused multiply-adds on registers, on one core and on all: more
 than that nothing can compute. *stages* times every kernel of the network while each
 core works on a slice of its own, as it does in an extraction; products are told in
 GFLOP/s, three multiplications and three additions for a complex one. *hours* tracks one
-long clip of a generated vibrato tone and tells the peak memory of the process.
+long clip of a generated vibrato tone and tells the peak memory of the process. *chunks*
+streams such a tone in chunks of several lengths.
 
 Each figure is a best and a median of several turns: machines that are shared with
 others have good and bad minutes. Needs Linux and a processor that the engine runs on.
@@ -37,10 +39,12 @@ from extractors.crepe.spectral_network import MOST, _Slice
 from extractors.crepe.spectral_plan import SIZES
 from extractors.crepe.spectral_weights import packed
 from extractors.registry import build
+from extractors.streaming import StreamingCrepe
 
 TURNS = 12
 STEPS = 4_000_000  # of a turn's loop
 SR = 16000
+STREAM_S = 16  # seconds that are streamed
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -55,11 +59,14 @@ def main(words: Sequence[str] | None = None) -> int:
     hours = commands.add_parser("hours", help="peak memory for one long clip")
     hours.add_argument("--model", choices=("full", "tiny"), default="tiny")
     hours.add_argument("--hours", type=float, default=3.0)
+    chunks = commands.add_parser("chunks", help="time of a stream's chunks by length")
+    chunks.add_argument("--model", choices=("full", "tiny"), default="full")
     asked = vars(parser.parse_args(words))
     run: Mapping[str, Callable[..., None]] = {
         "peak": peak,
         "stages": time_stages,
         "hours": track_hours,
+        "chunks": stream_chunks,
     }
     run[asked.pop("command")](**asked)
     return 0
@@ -213,6 +220,26 @@ def track_hours(model: str, hours: float) -> None:
         f"samples: peak {before / 1e9:.3f} GB before, {_peak_bytes() / 1e9:.3f} GB "
         f"after; {hours * 3600 / took:.1f} x real time"
     )
+
+
+def stream_chunks(model: str) -> None:
+    """Print how long a call takes for chunks of 10 to 80 ms."""
+    tone = _vibrato(STREAM_S * SR)
+    stream = StreamingCrepe(SR, model=model)
+    stream.load()
+    for length in (10, 20, 40, 80):  # ms
+        size, spent = SR * length // 1000, []
+        for start in range(0, len(tone), size):
+            began = time.perf_counter()
+            stream.push(tone[start : start + size])
+            spent.append(1e3 * (time.perf_counter() - began))
+        stream.restart()
+        p50, p95, p99 = np.percentile(spent, (50, 95, 99))
+        late = np.mean(np.array(spent) > length)
+        print(
+            f"chunks of {length} ms: p50 {p50:.1f}, p95 {p95:.1f}, p99 {p99:.1f} ms, "
+            f"{late:.1%} late"
+        )
 
 
 def _vibrato(samples: int) -> NDArray[np.float32]:

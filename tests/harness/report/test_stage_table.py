@@ -33,7 +33,7 @@ def test_stages_stand_below_their_device_with_their_share(demo):
     table = page.tables[-1]
     assert table == stage_table(page.rows)
     assert [head.line for head in table.columns[2:]] == [
-        *("on the CPU", "on the GPU", "device not stated"),
+        *("on the CPU %", "on the GPU %", "device not stated %"),
         *("h2d copies", "h2d MiB", "d2h copies", "d2h MiB"),
     ]
     first, silent, failed = table.rows  # numbered as everywhere
@@ -47,7 +47,7 @@ def test_stages_stand_below_their_device_with_their_share(demo):
 
 def test_columns_that_nobody_needs_are_left_out(demo):
     table = told(demo, {"network": FACTS["resample"]}, {}).tables[-1]
-    assert [head.line for head in table.columns[2:]] == ["on the CPU"]
+    assert [head.line for head in table.columns[2:]] == ["on the CPU %"]
 
 
 def test_without_stages_there_is_no_table(demo):
