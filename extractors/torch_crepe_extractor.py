@@ -95,8 +95,8 @@ class TorchCrepeExtractor:
             "decoder": DECODER,
             "threshold": self.threshold,
         }
-        if self.precision == "fp32" and self.compiler == "none":
-            return Crepe(**options)
+        if self.compiler == "none":
+            return Crepe(precision=self.precision, **options)
         from .crepe.reduced import ReducedCrepe
 
         return ReducedCrepe(self.precision, self.compiler, **options)

@@ -22,7 +22,7 @@ TYPICAL_X_REALTIME = {
     ("torchcrepe", "tiny"): 4.0,
     ("librosa_pyin", None): 2.0,
     ("pipeline", "full"): 4.0,  # windows overlap by half
-    ("pipeline", "tiny"): 25.0,
+    ("pipeline", "tiny"): 70.0,
 }
 OTHERWISE_X_REALTIME = 20.0
 CUDA_FACTOR = 50.0

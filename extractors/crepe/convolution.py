@@ -2,9 +2,9 @@
 
 Layers 2 to 6 have 64 taps on 128 to 8 samples. Layer 1 has 512 taps and a stride of 4;
 split by the remainder of the sample's number by 4 (:func:`phases`), it is a convolution
-of four channels of 256 samples with 129 taps. As products of spectra layer 1 takes a
-fiftieth of the operations, the others about a twentieth, in float32 and with errors no
-larger than those of direct summation.
+of four channels of 256 samples with 129 taps. Products of spectra take a fiftieth of
+the operations of direct sums in layer 1 and about a twentieth in the others, beside the
+transforms, in float32 and with errors no larger than those of direct summation.
 """
 
 from __future__ import annotations

@@ -59,8 +59,8 @@ class Crepe(F0Extractor):
         device: ``auto``, ``cpu`` or ``cuda``.
         batch_size: upper bound on the frames of one network round, rounded up to a
             whole micro-batch; results do not depend on it.
-        precision: ``fp32``; ``bf16``, and on a GPU ``tf32`` and ``fp16``, by plain
-            convolutions, change results; see :mod:`extractors.crepe.precision`.
+        precision: ``fp32``; ``bf16``, and on a GPU ``tf32`` and ``fp16``, change
+            results; see :mod:`extractors.crepe.precision`.
         engine: ``spectral``, compiled for this processor's vectors; ``torch``, slower,
             with framing and decoding on the host; ``device``, all of it in torch on the
             device, see :mod:`extractors.crepe.on_device`: the path that CUDA takes, on

@@ -20,7 +20,7 @@ from .transforms import (
     butterfly_places,
     forward,
     into_spectrum,
-    merged,
+    merged_pair,
     store_points,
     twisted,
 )
@@ -92,7 +92,7 @@ def strided(
                 lanes.fetch(line[number][side], 1, write=True)
             found.append([_filtered(lanes, p[number][side], kernel) for p in places])
         for own, pair in zip(blocks, zip(*found, strict=True), strict=True):
-            here, there = merged(lanes, kind, q, size, pair)
+            here, there = merged_pair(lanes, kind, q, size, pair)
             here.store(own[0][q])
             if partner not in (None, (0, q)):
                 there.store(own[partner[0]][partner[1]])

@@ -20,13 +20,7 @@ from typing import TYPE_CHECKING, Any
 from extractors.base import choose
 
 from .extractor import Crepe
-from .network import (
-    BATCH_NORM_EPS,
-    MICRO_BATCH,
-    RowNetwork,
-    TorchNetwork,
-    weights_file,
-)
+from .network import BATCH_NORM_EPS, MICRO_BATCH, TorchNetwork, weights_file
 from .precision import COMPILERS, check_precision
 
 if TYPE_CHECKING:
@@ -49,10 +43,8 @@ class ReducedCrepe(Crepe):
         super().__init__(precision=precision, **options)
         self.compiler = choose(compiler, COMPILERS, "compile")
 
-    def _open(self, device: str) -> tuple[RowNetwork, str]:
+    def _open(self, device: str) -> tuple[TorchNetwork, str]:
         check_precision(self.precision, self.compiler, device)
-        if self.precision == "tf32" and self.compiler == "none":
-            return super()._open(device)
         network = ReducedNetwork(self.model, device, self.precision, self.compiler)
         return network, f"torch {self.precision}, compile={self.compiler}"
 

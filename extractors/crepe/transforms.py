@@ -178,7 +178,7 @@ def _split(lanes: Lanes, kind: Kind, q: int, size: int, z: Any) -> Any:
     return even + odd, (even - odd).conjugate()
 
 
-def merged(lanes: Lanes, kind: Kind, q: int, size: int, y: Any) -> Any:
+def merged_pair(lanes: Lanes, kind: Kind, q: int, size: int, y: Any) -> Any:
     """``Z[k], Z[m - k]`` from ``Y[k], Y[m - k]``."""
     cos, sin = _root(lanes, kind, q, size)
     mirrored = y[1].conjugate()
@@ -212,7 +212,7 @@ def from_spectrum(lanes: Lanes, source: Spectrum, signal: Index, size: int) -> N
         bins = bin_places(lanes, kind, size, source.base, source.bin)
         for (q, partner), places in zip(kind.pairs, bins, strict=True):
             pair = [source.read(place) for place in places]
-            points[0][q], there = merged(lanes, kind, q, size, pair)
+            points[0][q], there = merged_pair(lanes, kind, q, size, pair)
             if partner is not None:
                 points[partner[0]].setdefault(partner[1], there)
         _finish(lanes, signal, kind, size, points)

@@ -16,8 +16,7 @@ from extractors.track import FrameGrid
 
 torch = pytest.importorskip("torch")
 
-# after the check for torch:
-from extractors.crepe import (  # noqa: E402
+from extractors.crepe import (  # noqa: E402 - it needs torch
     device_batch,
     engines,
     extractor,
@@ -25,7 +24,7 @@ from extractors.crepe import (  # noqa: E402
     on_device,
     resample_torch,
 )
-from extractors.crepe.graphs import Graphed  # noqa: E402
+from extractors.crepe.graphs import Graphed  # noqa: E402 - the same
 
 EDGE = 6  # frames whose windows reach over an end of the clip
 CENTS = 1e-3
